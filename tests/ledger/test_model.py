@@ -56,7 +56,7 @@ def test_nodes_and_edges_are_columns_of_one_length() -> None:
 
 
 def test_another_format_is_refused_by_name() -> None:
-    with pytest.raises(interchange.LedgerFormatError, match="localgrad-ledger/1.*'other/9'"):
+    with pytest.raises(interchange.LedgerFormatError, match=r"localgrad-ledger/1.*'other/9'"):
         interchange.from_dict({"format": "other/9"})
 
 
