@@ -1,0 +1,264 @@
+"""The microkernel: a batch-reduce matrix product, generated as LLVM IR.
+
+    C[m, :] = epilogue(init + sum over r, s, k of A[r, s, m, k] * B[r, s, k, :])
+
+A register block of ``rows x vectors`` accumulators stays in registers through all three sums; a
+row of A is broadcast, a row of B is loaded.  A is contiguous along k or along m (one of
+``a_k`` and ``a_row`` is 1), B and C along the columns.  ``init`` is C itself, a bias, or zero; the epilogue is the identity or relu.  Matrix
+products, all three members of the convolution triple, attention and recurrent cells are loops
+around this one function.
+
+Source: Georganas et al., "High-Performance Deep Learning via a Single Building Block", 2019.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import llvmlite.binding as llvm
+import numpy as np
+from llvmlite import ir
+from numba import cfunc, njit
+from numba.core import types
+from numba.extending import intrinsic
+
+from .emit import POINTER, WORD, counted_loop, external, offset, vector_intrinsic, word
+from .host import CACHE, host
+
+#: Flags of the microkernel.
+ACCUMULATE = 1  #: start from what C holds
+RELU = 2  #: clamp at zero on the way out
+
+_PLAIN = ["c", "c_row", "a", "a_row", "a_k", "b", "b_k", "depth",
+          "r_count", "a_r", "b_r", "s_count", "a_s", "b_s", "init", "flags"]
+
+
+def _block_function(
+    module: ir.Module, element: ir.Type, rows: int, along: bool
+) -> ir.Function:
+    """The register block of ``rows`` rows as a function of its own, made once a module."""
+    direction = "along" if along else "across"
+    name = f"localgrad_block_{rows}_{direction}"
+    if name in module.globals:
+        return module.globals[name]
+    kind = ir.FunctionType(ir.VoidType(), [WORD] * len(_PLAIN))
+    function = ir.Function(module, kind, name)
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    for argument, label in zip(function.args, _PLAIN, strict=True):
+        argument.name = label
+    _emit_block(function, element, rows, along)
+    return function
+
+
+def _emit_block(
+    function: ir.Function, element: ir.Type, rows: int, along: bool
+) -> None:
+    given = {argument.name: argument for argument in function.args}
+    size = 4 if isinstance(element, ir.FloatType) else 8
+    lanes, vectors = host().lanes(size), host().vectors
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    vector = ir.VectorType(element, lanes)
+    multiply_add = vector_intrinsic(function.module, "llvm.fmuladd", vector, 3)
+    zero = ir.Constant(vector, [0.0] * lanes)
+    undefined = ir.Constant(vector, ir.Undefined)
+    spread = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+    places = [(row, column) for row in range(rows) for column in range(vectors)]
+
+    def pointer(label: str) -> Any:
+        return builder.inttoptr(given[label], POINTER)
+
+    def load(base: Any, column: int) -> Any:
+        return builder.load(offset(builder, base, word(column * lanes), element),
+                            align=size, typ=vector)
+
+    def flag(bit: int) -> Any:
+        return builder.icmp_unsigned("!=", builder.and_(given["flags"], word(bit)), word(0))
+
+    c = pointer("c")
+    c_rows = [offset(builder, c, builder.mul(given["c_row"], word(row)), element)
+              for row in range(rows)]
+
+    # The initial accumulators: C, the bias, or zero.
+    from_c = builder.append_basic_block("from_c")
+    not_c = builder.append_basic_block("not_c")
+    from_init = builder.append_basic_block("from_init")
+    start = builder.append_basic_block("start")
+    builder.cbranch(flag(ACCUMULATE), from_c, not_c)
+    builder.position_at_end(from_c)
+    held = [load(c_rows[row], column) for row, column in places]
+    builder.branch(start)
+    builder.position_at_end(not_c)
+    builder.cbranch(builder.icmp_signed("!=", given["init"], word(0)), from_init, start)
+    builder.position_at_end(from_init)
+    bias = [load(pointer("init"), column) for column in range(vectors)]
+    builder.branch(start)
+    builder.position_at_end(start)
+    accumulators: list[Any] = []
+    for number, (_, column) in enumerate(places):
+        node = builder.phi(vector)
+        node.add_incoming(held[number], from_c)
+        node.add_incoming(zero, not_c)
+        node.add_incoming(bias[column], from_init)
+        accumulators.append(node)
+
+    def step(a: Any, b: Any, sums: list[Any], number: int) -> list[Any]:
+        """One k, ``number`` steps ahead of the pointers."""
+        ahead = offset(builder, b, builder.mul(given["b_k"], word(number)), element)
+        right = [load(ahead, column) for column in range(vectors)]
+        results = []
+        for row in range(rows):
+            if along:
+                place = offset(builder, a, builder.mul(given["a_row"], word(row)), element)
+                place = offset(builder, place, word(number), element)
+            else:
+                place = offset(builder, a, builder.mul(given["a_k"], word(number)), element)
+                place = offset(builder, place, word(row), element)
+            scalar = builder.load(place, align=size, typ=element)
+            left = builder.shuffle_vector(
+                builder.insert_element(undefined, scalar, word(0)), undefined, spread)
+            for column in range(vectors):
+                results.append(builder.call(
+                    multiply_add, [left, right[column], sums[row * vectors + column]]))
+        return results
+
+    def steps(count: int) -> Any:
+        def body(state: list[Any]) -> list[Any]:
+            a, b, *sums = state
+            for number in range(count):
+                sums = step(a, b, sums, number)
+            a_move = word(count) if along else builder.mul(given["a_k"], word(count))
+            b_move = builder.mul(given["b_k"], word(count))
+            return [offset(builder, a, a_move, element), offset(builder, b, b_move, element),
+                    *sums]
+        return body
+
+    def inner(state: list[Any]) -> list[Any]:
+        state = counted_loop(builder, builder.lshr(given["depth"], word(2)), state, steps(4))
+        return counted_loop(builder, builder.and_(given["depth"], word(3)), state, steps(1))
+
+    def middle(state: list[Any]) -> list[Any]:
+        a, b, *sums = state
+        _, _, *sums = inner([a, b, *sums])
+        return [offset(builder, a, given["a_s"], element),
+                offset(builder, b, given["b_s"], element), *sums]
+
+    def outer(state: list[Any]) -> list[Any]:
+        a, b, *sums = state
+        _, _, *sums = counted_loop(builder, given["s_count"], [a, b, *sums], middle)
+        return [offset(builder, a, given["a_r"], element),
+                offset(builder, b, given["b_r"], element), *sums]
+
+    _, _, *sums = counted_loop(
+        builder, given["r_count"], [pointer("a"), pointer("b"), *accumulators], outer)
+
+    def store(values: list[Any]) -> None:
+        for (row, column), value in zip(places, values, strict=True):
+            place = offset(builder, c_rows[row], word(column * lanes), element)
+            builder.store(value, place, align=size)
+        builder.ret_void()
+
+    clamp = builder.append_basic_block("clamp")
+    plain = builder.append_basic_block("plain")
+    builder.cbranch(flag(RELU), clamp, plain)
+    builder.position_at_end(clamp)
+    # "below zero becomes zero": a NaN is not below zero and stays what it is.
+    store([builder.select(builder.fcmp_ordered("<", value, zero), zero, value) for value in sums])
+    builder.position_at_end(plain)
+    store(sums)
+
+
+@intrinsic
+def _call_block(typingctx: Any, like: Any, rows: Any, arguments: Any) -> Any:
+    """Call the register block of ``rows`` rows, a number known only at run time."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        element = context.get_value_type(signature.args[0])
+        plain = [builder.extract_value(values[2], index) for index in range(len(_PLAIN))]
+        along = builder.zext(
+            builder.icmp_signed("==", plain[_PLAIN.index("a_k")], word(1)), WORD)
+        case = builder.add(builder.mul(values[1], word(2)), along)
+        done = builder.append_basic_block("done")
+        choice = builder.switch(case, done)
+        for rows_, along_ in product(range(1, host().rows + 1), (0, 1)):
+            block = builder.append_basic_block("case")
+            choice.add_case(word(rows_ * 2 + along_), block)
+            builder.position_at_end(block)
+            function = _block_function(builder.module, element, rows_, bool(along_))
+            builder.call(function, plain)
+            builder.branch(done)
+        builder.position_at_end(done)
+        return context.get_dummy_value()
+
+    return types.void(like, types.int64, arguments), codegen
+
+
+_ROWS = host().rows
+
+
+@njit
+def _reduce(  # type: ignore[no-untyped-def]
+    zero, size, rows, c, c_row, a, a_row, a_k, b, b_k, depth,
+    r_count, a_r, b_r, s_count, a_s, b_s, init, flags,
+):
+    """Rows of C in blocks of nearly equal height, so that no block is much less efficient."""
+    blocks = (rows + _ROWS - 1) // _ROWS
+    height = rows // blocks
+    taller = rows - height * blocks
+    for block in range(blocks):
+        count = height + 1 if block < taller else height
+        _call_block(zero, count, (
+            c, c_row, a, a_row, a_k, b, b_k, depth,
+            r_count, a_r, b_r, s_count, a_s, b_s, init, flags))
+        c += count * c_row * size
+        a += count * a_row * size
+
+
+def _reduce_single(  # type: ignore[no-untyped-def]
+    rows, c, c_row, a, a_row, a_k, b, b_k, depth,
+    r_count, a_r, b_r, s_count, a_s, b_s, init, flags,
+):
+    _reduce(np.float32(0), 4, rows, c, c_row, a, a_row, a_k, b, b_k, depth,
+            r_count, a_r, b_r, s_count, a_s, b_s, init, flags)
+
+
+def _reduce_double(  # type: ignore[no-untyped-def]
+    rows, c, c_row, a, a_row, a_k, b, b_k, depth,
+    r_count, a_r, b_r, s_count, a_s, b_s, init, flags,
+):
+    _reduce(np.float64(0), 8, rows, c, c_row, a, a_row, a_k, b, b_k, depth,
+            r_count, a_r, b_r, s_count, a_s, b_s, init, flags)
+
+
+_SIGNATURE = types.void(*[types.int64] * (len(_PLAIN) + 1))
+_SINGLE = "localgrad_reduce_single"
+_DOUBLE = "localgrad_reduce_double"
+
+# Compiled once and reached by name, so that the kernels do not each carry a copy.
+_compiled = {
+    name: cfunc(_SIGNATURE, cache=CACHE)(body)
+    for name, body in ((_SINGLE, _reduce_single), (_DOUBLE, _reduce_double))
+}
+for _name, _function in _compiled.items():
+    llvm.add_symbol(_name, _function.address)
+
+
+@intrinsic
+def reduce_product(typingctx: Any, like: Any, arguments: Any) -> Any:
+    """Call the microkernel for ``like``'s element type.
+
+    ``arguments`` are 17 integers: ``rows`` (of C), then ``c, c_row, a, a_row, a_k,
+    b, b_k, depth, r_count, a_r, b_r, s_count, a_s, b_s, init, flags``.  ``a``, ``b``, ``c`` and
+    ``init`` are addresses, every stride counts elements.
+    """
+    name = _SINGLE if like == types.float32 else _DOUBLE
+    kind = ir.FunctionType(ir.VoidType(), [WORD] * (len(_PLAIN) + 1))
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        plain = [builder.extract_value(values[1], index) for index in range(len(_PLAIN) + 1)]
+        builder.call(external(builder.module, name, kind), plain)
+        return context.get_dummy_value()
+
+    integers = types.UniTuple(types.int64, len(_PLAIN) + 1)
+    return types.void(like, integers), codegen
