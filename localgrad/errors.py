@@ -1,0 +1,172 @@
+"""Every message of the library, in one room: what is wrong, where, and what to write instead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from localgrad.graph.mutation import Mutation
+    from localgrad.graph.node import Node
+
+
+class LocalgradError(Exception):
+    """The base of every error that localgrad raises on purpose."""
+
+
+class ShapeError(LocalgradError, ValueError):
+    """Shapes, axes or dtypes that do not fit together."""
+
+
+class GraphError(LocalgradError, RuntimeError):
+    """A sweep that cannot be made."""
+
+
+class GradientMismatch(LocalgradError, AssertionError):
+    """A declared derivative that disagrees with the function it belongs to."""
+
+
+class DeclarationError(LocalgradError, TypeError):
+    """A declaration of an operation that cannot be read."""
+
+
+def _at(where: str) -> str:
+    return f", at {where}" if where else ""
+
+
+def operation_failed(name: str, values: Any, cause: Exception, where: str) -> ShapeError:
+    """An operation refused its arguments: say their shapes and dtypes, and the user's line."""
+    described = ", ".join(_describe(v) for v in values)
+    return ShapeError(f"`{name}` cannot take ({described}){_at(where)}: {cause}{_mend(values)}")
+
+
+def _describe(value: Any) -> str:
+    shape = getattr(value, "shape", None)
+    if shape is None:
+        return repr(value)
+    return f"{value.dtype}{list(shape)}"
+
+
+def _mend(values: Any) -> str:
+    shapes = [v.shape for v in values if hasattr(v, "shape")]
+    if len(shapes) == 2 and shapes[0] != shapes[1]:
+        a, b = shapes
+        if len(a) == 1 and len(b) == 2 and b[0] == a[0]:
+            return f"\n  To stretch the first along the second's columns, write x[:, None] ({a} -> {(a[0], 1)})."
+        if len(b) == 1 and len(a) == 2 and a[0] == b[0]:
+            return f"\n  To stretch the second along the first's columns, write y[:, None] ({b} -> {(b[0], 1)})."
+        if len(a) == 2 and len(b) == 2 and a[1] == b[1]:
+            return "\n  If this is a matrix product, write a @ b.mT: the inner sizes must agree."
+    return ""
+
+
+def freed(node: Node) -> GraphError:
+    """A second sweep over a node whose retained values are gone."""
+    return GraphError(
+        f"the values that `{node.op.name}` (made at {node.where or 'an unknown line'}) kept for "
+        f"backward were freed by the sweep at {node.kept.where or 'an unknown line'}.\n"
+        "  To sweep twice, keep them the first time: loss.backward(retain_graph=True)."
+    )
+
+
+def mutated(node: Node, name: str, changed: Mutation) -> GraphError:
+    """A retained value was changed in place between forward and backward."""
+    return GraphError(
+        f"{changed.where or 'unknown line'}: `{changed.operation}` changed, in place, the value "
+        f"`{name}` that `{node.op.name}` (made at {node.where}) had kept for its gradient.\n"
+        "  Write to a new tensor instead: `x = x + step` rather than `x += step`, "
+        "or make the change before the value is used."
+    )
+
+
+def not_scalar(shape: tuple[int, ...], where: str) -> GraphError:
+    """Backward from a value that is not a scalar, without an upstream."""
+    return GraphError(
+        f"backward() starts from one number, and this tensor has shape {shape}{_at(where)}.\n"
+        "  Reduce it first: loss.sum().backward() or loss.mean().backward();\n"
+        f"  or say how much each element counts: loss.backward(upstream), of shape {shape}."
+    )
+
+
+def no_graph(where: str) -> GraphError:
+    """Backward from a value that nothing recorded."""
+    return GraphError(
+        f"this tensor depends on nothing that requires a gradient{_at(where)}.\n"
+        "  Was it made under lg.no_grad(), from .detach()ed values, or from integers?\n"
+        "  Mark what is to be learned: w = lg.asarray(data, requires_grad=True)."
+    )
+
+
+def upstream_shape(expected: tuple[int, ...], got: tuple[int, ...], where: str) -> ShapeError:
+    """An upstream whose shape is not that of the value it belongs to."""
+    return ShapeError(f"the upstream has shape {got}, the tensor {expected}{_at(where)}.")
+
+
+def integer_leaf(dtype: Any, where: str) -> ShapeError:
+    """A leaf of integers cannot require a gradient."""
+    return ShapeError(
+        f"a tensor of dtype {dtype} cannot require a gradient: between integers nothing can be "
+        f"differentiated{_at(where)}.\n"
+        "  Make it a float first: lg.asarray(data, dtype=lg.float32, requires_grad=True)."
+    )
+
+
+def leaf_in_place(operation: str, where: str) -> GraphError:
+    """An in-place change of a leaf that is being recorded."""
+    return GraphError(
+        f"`{operation}` would change a leaf that requires a gradient, in place{_at(where)}.\n"
+        "  To update a parameter by hand, write it under `with lg.no_grad():`; "
+        "to compute with it, make a new tensor: `y = w + 1`."
+    )
+
+
+def unused_input(index: int, where: str) -> GraphError:
+    """A gradient was asked for a tensor that the outputs do not depend on."""
+    return GraphError(
+        f"the outputs do not depend on input {index}{_at(where)}.\n"
+        "  Pass allow_unused=True to get None for it."
+    )
+
+
+def unknown_name(op: str, parameter: str, known: list[str]) -> DeclarationError:
+    """A partial that names something which the operation does not have."""
+    return DeclarationError(
+        f"the partial of `{op}` names `{parameter}`, which is neither an argument, an option, nor "
+        f"`y` (the output). It may name: {', '.join(known)}."
+    )
+
+
+def undecided_truth(shape: tuple[int, ...], where: str) -> ShapeError:
+    """`if tensor:` on more than one element."""
+    return ShapeError(
+        f"a tensor of shape {shape} is neither true nor false{_at(where)}.\n"
+        "  Write lg.any(x) or lg.all(x)."
+    )
+
+
+def not_one_element(shape: tuple[int, ...], where: str) -> ShapeError:
+    """`.item()`, `float(x)` on more than one element."""
+    return ShapeError(
+        f"a tensor of shape {shape} is not one number{_at(where)}.\n"
+        "  Index it, x[0], or reduce it, x.sum(), before asking for a Python number."
+    )
+
+
+def no_derivative(op: str, argument: str, where: str) -> GraphError:
+    """An operation that was declared without a local gradient for this argument."""
+    return GraphError(f"`{op}` declares no local gradient with respect to `{argument}`{_at(where)}.")
+
+
+def no_numpy_function(name: str, where: str) -> LocalgradError:
+    """A NumPy function was called on a Tensor that has no counterpart here."""
+    return DeclarationError(
+        f"numpy.{name} has no differentiable counterpart in localgrad{_at(where)}.\n"
+        "  On the values alone, write it with x.detach().numpy()."
+    )
+
+
+def in_place_result(symbol: str, x: Any, result: Any, where: str) -> ShapeError:
+    """An in-place operation whose result does not fit where it is to be written."""
+    return ShapeError(
+        f"`x {symbol} …` gives {_describe(result)}, which does not fit into x, {_describe(x)}"
+        f"{_at(where)}.\n  Make a new tensor instead: `x = x {symbol[:-1]} …`."
+    )

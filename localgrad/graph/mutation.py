@@ -1,0 +1,66 @@
+"""In-place changes, remembered so that a sweep never multiplies by a value that is gone.
+
+A change is stamped from the same clock that numbers nodes. A node whose serial is larger than
+the latest change cannot have retained anything that changed since, which one comparison tells;
+so the check costs nothing where nobody mutates, and views are covered because the stamp belongs
+to the memory's owner, not to the array that was written through.
+"""
+
+import weakref
+from types import CodeType
+from typing import Any
+
+from localgrad.graph.record import call_site, clock, format_site
+
+
+class Mutation:
+    """Which operation changed a buffer in place, when, and at which line."""
+
+    __slots__ = ("code", "instruction", "operation", "serial")
+
+    def __init__(self, operation: str, site: tuple[CodeType | None, int], serial: int) -> None:
+        self.operation = operation
+        self.code, self.instruction = site
+        self.serial = serial
+
+    @property
+    def where(self) -> str:
+        return format_site(self.code, self.instruction)
+
+
+latest: int = 0
+_by_owner: dict[int, tuple[Any, Mutation]] = {}
+
+
+def _owner(array: Any) -> Any:
+    """The array that owns the memory behind `array`."""
+    while True:
+        base = getattr(array, "base", None)
+        if base is None or not hasattr(base, "dtype"):
+            return array
+        array = base
+
+
+def note_mutation(arrays: Any, operation: str) -> None:
+    """Remember that `operation` is writing into each of `arrays` now."""
+    global latest
+    serial = next(clock)
+    mutation = Mutation(operation, call_site(), serial)
+    for array in arrays:
+        owner = _owner(array)
+        key = id(owner)
+        known = _by_owner.get(key)
+        if known is not None and known[0]() is owner:
+            _by_owner[key] = (known[0], mutation)
+        else:
+            forget = weakref.ref(owner, lambda _, key=key: _by_owner.pop(key, None))
+            _by_owner[key] = (forget, mutation)
+    latest = serial
+
+
+def mutation_since(array: Any, serial: int) -> Mutation | None:
+    """The in-place change of `array`'s memory after moment `serial`, if there was one."""
+    found = _by_owner.get(id(_owner(array)))
+    if found is not None and found[1].serial > serial:
+        return found[1]
+    return None

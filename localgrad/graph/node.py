@@ -1,0 +1,120 @@
+"""The computational node: one operation that was carried out, and what backward needs of it."""
+
+from __future__ import annotations
+
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+from localgrad.graph.record import call_site, clock, format_site, line_of, state
+
+if TYPE_CHECKING:
+    from localgrad.local.operation import Operation, Plan
+
+
+class Node:
+    """One operation of the graph. Its edges are `inputs`: the nodes its arguments came from.
+
+    A node knows its sources, never its consumers: consumers hold it, so whatever nobody
+    consumes any more is freed by Python itself.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "code",
+        "inputs",
+        "instruction",
+        "kept",
+        "likes",
+        "op",
+        "options",
+        "plan",
+        "scope",
+        "serial",
+        "watch",
+    )
+
+    op: Operation
+    inputs: tuple[Node | None, ...]  # None where an argument needs no gradient
+    kept: Any  # a tuple of what the partials named; a Freed once a sweep has passed
+    plan: Plan  # which names `kept` holds
+    likes: Any  # shapes and dtypes of the arguments, where the rule needs them
+    options: dict[str, Any]
+    code: CodeType | None
+    instruction: int
+    scope: tuple[Any, Any] | None
+    serial: int
+    watch: Any  # weak reference to a Tensor whose `.grad` is to be filled here
+
+    def __init__(
+        self,
+        op: Operation,
+        inputs: tuple[Node | None, ...],
+        kept: Any,
+        plan: Plan,
+        likes: Any,
+        options: dict[str, Any],
+    ) -> None:
+        self.op = op
+        self.inputs = inputs
+        self.kept = kept
+        self.plan = plan
+        self.likes = likes
+        self.options = options
+        self.code, self.instruction = call_site()
+        self.scope = state.scope
+        self.serial = next(clock)
+        self.watch = None
+
+    @property
+    def where(self) -> str:
+        """The user's `file:line` that made this node."""
+        return format_site(self.code, self.instruction)
+
+    @property
+    def line(self) -> int | None:
+        return None if self.code is None else line_of(self.code, self.instruction)
+
+    @property
+    def module(self) -> str:
+        """The path of the module that was being called, such as `blocks.3.attention`."""
+        return module_path(self.scope)
+
+    @property
+    def retained(self) -> dict[str, Any]:
+        """What this node keeps for its backward, by the names its partials use."""
+        if isinstance(self.kept, Freed):
+            return {}
+        return dict(zip(self.plan.names, self.kept))
+
+    def __repr__(self) -> str:
+        place = f" at {self.where}" if self.code is not None else ""
+        return f"<Node {self.op.name}{place}>"
+
+
+class Freed:
+    """What `kept` becomes when a sweep has passed: it remembers who freed it."""
+
+    __slots__ = ("code", "instruction")
+
+    def __init__(self) -> None:
+        self.code, self.instruction = call_site()
+
+    @property
+    def where(self) -> str:
+        return format_site(self.code, self.instruction)
+
+
+def module_path(scope: tuple[Any, Any] | None) -> str:
+    """Names along the chain of module calls, found in each parent's children."""
+    names: list[str] = []
+    while scope is not None:
+        module, outer = scope
+        caller = outer
+        while caller is not None:
+            name = caller[0].name_of_child(module)
+            if name is not None:
+                names.append(name)
+                break
+            caller = caller[1]
+        scope = caller
+    return ".".join(reversed(names))

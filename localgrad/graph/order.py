@@ -1,0 +1,50 @@
+"""The order of a sweep.
+
+A node may hand its gradient on only after every consumer's contribution has arrived. Nodes are
+numbered as they are made and an input is always made before its consumer, so "newest first" is
+such an order: no recursion, and a graph a million nodes deep is sorted like a short one.
+"""
+
+from collections.abc import Iterable
+from operator import attrgetter
+
+from localgrad.graph.node import Node
+
+_serial = attrgetter("serial")
+
+
+def reachable(roots: Iterable[Node], fence: frozenset[Node] = frozenset()) -> set[Node]:
+    """Every node from which a path leads to one of `roots`, these included.
+
+    Nothing behind a node of `fence` is looked at: a transform of a function stops at its inputs.
+    """
+    stack = list(roots)
+    seen = set(stack)
+    while stack:
+        node = stack.pop()
+        if node in fence:
+            continue
+        for source in node.inputs:
+            if source is not None and source not in seen:
+                seen.add(source)
+                stack.append(source)
+    return seen
+
+
+def newest_first(nodes: Iterable[Node]) -> list[Node]:
+    """Consumers before their sources: the order of a reverse sweep."""
+    return sorted(nodes, key=_serial, reverse=True)
+
+
+def oldest_first(nodes: Iterable[Node]) -> list[Node]:
+    """Sources before their consumers: the order of a forward sweep."""
+    return sorted(nodes, key=_serial)
+
+
+def leading_to(nodes: list[Node], wanted: set[Node]) -> set[Node]:
+    """Those of `nodes` (newest first) on a path from one of `wanted`: all that a sweep needs."""
+    needed = set(wanted)
+    for node in reversed(nodes):
+        if not needed.isdisjoint(node.inputs):
+            needed.add(node)
+    return needed

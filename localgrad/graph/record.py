@@ -1,0 +1,117 @@
+"""What a thread is recording at this moment, and where in the user's code it stands."""
+
+import itertools
+import os
+import sys
+import threading
+from types import CodeType, FrameType
+from typing import Any
+
+PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+RECIPES = os.path.join(PACKAGE, "train", "recipes") + os.sep
+
+clock = itertools.count(1)
+"""Serial numbers for nodes and mutations: what is made later has the larger number, so sorting
+by it is a topological order, and comparing two tells which came first."""
+
+
+class Recording(threading.local):
+    """One per thread: threads record independently of each other."""
+
+    enabled: bool = True
+    scope: "tuple[Any, Any] | None" = None  # (innermost module being called, its caller's scope)
+    observer: Any = None  # an open ledger, which hears of every node, edge and cut
+
+
+state = Recording()
+
+_ours: dict[str, bool] = {}
+
+
+def _is_ours(filename: str) -> bool:
+    ours = filename.startswith(PACKAGE) and not filename.startswith(RECIPES)
+    _ours[filename] = ours
+    return ours
+
+
+def call_site() -> tuple[CodeType | None, int]:
+    """The innermost frame outside localgrad, as its code and instruction (formatted on demand)."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        code = frame.f_code
+        filename = code.co_filename
+        ours = _ours.get(filename)
+        if ours is None:
+            ours = _is_ours(filename)
+        if not ours:
+            return code, frame.f_lasti
+        frame = frame.f_back
+    return None, 0
+
+
+def line_of(code: CodeType, instruction: int) -> int:
+    """The source line that an instruction of a code object belongs to."""
+    for start, end, line in code.co_lines():
+        if start <= instruction < end and line is not None:
+            return line
+    return code.co_firstlineno
+
+
+def format_site(code: CodeType | None, instruction: int) -> str:
+    """`train.py:41`, or an empty string where Python itself made the call."""
+    if code is None:
+        return ""
+    return f"{os.path.basename(code.co_filename)}:{line_of(code, instruction)}"
+
+
+def here() -> str:
+    """The user's current `file:line`, for error messages."""
+    return format_site(*call_site())
+
+
+class _Switch:
+    """Turns recording on or off for a block of code, or for a decorated function."""
+
+    def __init__(self, enabled: bool) -> None:
+        self.enabled = enabled
+        self._before: list[bool] = []
+
+    def __enter__(self) -> None:
+        self._before.append(state.enabled)
+        state.enabled = self.enabled
+
+    def __exit__(self, *_: object) -> None:
+        state.enabled = self._before.pop()
+
+    def __call__(self, function: Any) -> Any:
+        import functools
+
+        @functools.wraps(function)
+        def switched(*args: Any, **kwargs: Any) -> Any:
+            with _Switch(self.enabled):
+                return function(*args, **kwargs)
+
+        return switched
+
+
+def no_grad() -> _Switch:
+    """`with no_grad():` nothing in the block is recorded, so no gradient flows through it.
+
+    >>> import localgrad as lg
+    >>> x = lg.asarray(3.0, requires_grad=True)
+    >>> with lg.no_grad():
+    ...     y = x * 2
+    >>> y.requires_grad
+    False
+    """
+    return _Switch(False)
+
+
+def enable_grad() -> _Switch:
+    """`with enable_grad():` recording is on again, also inside `no_grad()`."""
+    return _Switch(True)
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations are recorded at this moment, in this thread."""
+    return state.enabled

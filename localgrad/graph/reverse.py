@@ -1,0 +1,104 @@
+"""Backpropagation: `upstream × local = downstream`, summed over consumers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from localgrad import errors
+from localgrad.graph import mutation
+from localgrad.graph.node import Freed, Node
+from localgrad.graph.order import leading_to, newest_first, reachable
+from localgrad.graph.record import state
+
+
+def sweep(
+    upstreams: dict[Node, Any],
+    *,
+    retain_graph: bool = False,
+    on_tensors: bool = False,
+    wanted: set[Node] | None = None,
+    fence: frozenset[Node] = frozenset(),
+    deliver: Any = None,
+) -> dict[Node, Any]:
+    """Sweep from the nodes in `upstreams` to the leaves; return the sums at `wanted`.
+
+    With `on_tensors` the same rules run on Tensors, so that the sweep itself is recorded.
+    `deliver(node, sum, owned)` is called at every node that somebody watches.
+    """
+    nodes = newest_first(reachable(upstreams, fence))
+    needed = None if wanted is None else leading_to(nodes, wanted)
+    pending = dict(upstreams)
+    owned: set[Node] = set()  # whose pending sum is a buffer of ours: only there we add in place
+    found: dict[Node, Any] = {}
+    freed = None if retain_graph else Freed()
+    observer = state.observer
+
+    for node in nodes:
+        upstream = pending.pop(node, None)
+        if upstream is None or (needed is not None and node not in needed):
+            continue
+        if observer is not None:
+            observer.arrived(node, upstream)
+        if wanted is not None and node in wanted:
+            found[node] = upstream
+        elif node.watch is not None and deliver is not None:
+            deliver(node, upstream, node in owned)
+        if not node.inputs or node in fence:
+            continue
+        if node.kept.__class__ is Freed:
+            raise errors.freed(node)
+        if mutation.latest > node.serial:
+            check_unchanged(node)
+        needs = node.inputs
+        if needed is not None:
+            needs = tuple(s if s in needed else None for s in needs)
+        values = node.op.tensors_of(node) if on_tensors else node.kept
+        try:
+            downstreams = node.op.pull(node, upstream, values, needs)
+        except Exception as error:
+            error.add_note(f"raised in the backward of `{node.op.name}`, made at {node.where}")
+            raise
+        if observer is not None:
+            observer.sent(node, upstream, downstreams, needs)
+        for source, downstream in zip(needs, downstreams):
+            if source is None or downstream is None:
+                continue
+            sofar = pending.get(source)
+            if sofar is None:
+                pending[source] = downstream
+                if node.op.makes_buffers and is_fresh(downstream, upstream, downstreams):
+                    owned.add(source)
+            else:
+                pending[source] = add(sofar, downstream, source in owned and not on_tensors)
+                owned.add(source)
+        if freed is not None:
+            node.kept = freed
+            node.inputs = needs = ()
+    return found
+
+
+def is_fresh(downstream: Any, upstream: Any, siblings: Any) -> bool:
+    """Whether a rule made this buffer just now and handed it to nobody else."""
+    if downstream is upstream or hasattr(getattr(downstream, "base", None), "dtype"):
+        return False  # handed through, or a view of somebody's array
+    return sum(other is downstream for other in siblings) == 1
+
+
+def add(a: Any, b: Any, in_place: bool) -> Any:
+    """The sum of two contributions; part by part where a node has several outputs."""
+    if isinstance(a, tuple):
+        return tuple(
+            y if x is None else x if y is None else add(x, y, False) for x, y in zip(a, b)
+        )
+    if in_place:
+        a += b
+        return a
+    return a + b
+
+
+def check_unchanged(node: Node) -> None:
+    """Raise if a value that `node` retained was changed in place after it was retained."""
+    for name, value in node.retained.items():
+        changed = mutation.mutation_since(value, node.serial)
+        if changed is not None:
+            raise errors.mutated(node, name, changed)

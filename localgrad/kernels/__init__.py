@@ -1,0 +1,1 @@
+"""How arithmetic runs: `reference` (NumPy, complete, the oracle) and `cpu` (generated kernels)."""

@@ -1,0 +1,54 @@
+"""The array functions that declarations are written in: NumPy's, then SciPy's special functions.
+
+Every name resolves on first use (`xp.exp` is `numpy.exp`, `xp.erf` is `scipy.special.erf`), so
+SciPy is loaded only by someone who calls one of its functions. NumPy's and SciPy's functions
+dispatch on their arguments (`__array_ufunc__`, `__array_function__`): the same lambda therefore
+runs on raw arrays, on Tensors (and is recorded), and on symbols (and prints as a formula).
+"""
+
+from typing import Any
+
+import numpy
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    found = getattr(numpy, name, None)
+    if found is None:
+        import scipy.special
+
+        found = getattr(scipy.special, name)
+    globals()[name] = found
+    return found
+
+
+def fit(value: Any, shape: tuple[int, ...], dtype: Any = None) -> Any:
+    """The adjoint of broadcasting: sum `value` over the axes along which `shape` was stretched."""
+    if value.shape != shape:
+        extra = value.ndim - len(shape)
+        axes = tuple(range(extra)) + tuple(
+            extra + i for i, n in enumerate(shape) if n == 1 and value.shape[extra + i] != 1
+        )
+        if axes:
+            value = numpy.sum(value, axis=axes, keepdims=True)
+        if value.shape != shape:
+            value = numpy.reshape(value, shape)
+    if dtype is not None and value.dtype != dtype:
+        value = value.astype(dtype)
+    return value
+
+
+def stretch(value: Any, shape: tuple[int, ...]) -> Any:
+    """`value` broadcast to `shape`; itself where it already has that shape."""
+    return value if value.shape == shape else numpy.broadcast_to(value, shape)
+
+
+def sigmoid(x: Any) -> Any:
+    """1 / (1 + exp(-x)), through tanh, which neither overflows nor loses its small end."""
+    return numpy.tanh(x * 0.5) * 0.5 + 0.5
+
+
+def softplus(x: Any) -> Any:
+    """log(1 + exp(x)) without overflow."""
+    return numpy.logaddexp(x, numpy.zeros((), x.dtype))

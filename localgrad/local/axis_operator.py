@@ -1,0 +1,69 @@
+"""Operators along an axis whose Jacobian is a diagonal plus a few outer products.
+
+J = diag(d) + Σ u vᵀ along the axis: softmax, log_softmax, the core of every normalisation. From
+the same d, u and v come J·t, Jᵀ·g and the dense matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from localgrad.graph.node import Node
+from localgrad.kernels import reference as xp
+from localgrad.local.operation import Operation, Plan, parameters_of
+
+
+class AxisOperator(Operation):
+    """y = forward(x, axis, …) with `diagonal` d and `terms` (u, v), functions of retained names."""
+
+    kind = "axis operator"
+
+    def __init__(
+        self,
+        name: str,
+        forward: Callable[..., Any],
+        diagonal: Callable[..., Any],
+        terms: Sequence[tuple[Callable[..., Any], Callable[..., Any]]],
+        **words: Any,
+    ) -> None:
+        super().__init__(name, forward, {"x": diagonal}, **words)
+        self.diagonal = diagonal
+        self.terms = tuple(terms)
+
+    def make_plan(self, mask: int) -> Plan:
+        functions = [self.diagonal, *(f for term in self.terms for f in term)]
+        names = list(dict.fromkeys(p for f in functions for p in parameters_of(f)))
+        everything = (*self.arguments, *self.options, "y")
+        return Plan(tuple(names), tuple(everything.index(n) for n in names), (None,))
+
+    def apply(self, node: Node, values: Any, travelling: Any, transposed: bool) -> Any:
+        """J·t, or with `transposed` Jᵀ·g."""
+        named = dict(zip(node.plan.names, values))
+        axis = {**self.defaults, **node.options}["axis"]
+
+        def part(function: Callable[..., Any]) -> Any:
+            return function(*[named[p] for p in parameters_of(function)])
+
+        total = part(self.diagonal) * travelling
+        for term in self.terms:
+            u, v = (part(f) for f in (reversed(term) if transposed else term))
+            total = total + u * xp.sum(v * travelling, axis=axis, keepdims=True)
+        return total
+
+    def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:
+        return [self.apply(node, values, upstream, transposed=True)]
+
+    def push(self, node: Node, tangents: Sequence[Any], values: Any) -> Any:
+        return self.apply(node, values, tangents[0], transposed=False)
+
+
+def axis_operator(
+    name: str,
+    forward: Callable[..., Any],
+    diagonal: Callable[..., Any],
+    terms: Sequence[tuple[Callable[..., Any], Callable[..., Any]]],
+    **words: Any,
+) -> AxisOperator:
+    """Declare y = forward(x, axis) whose Jacobian along the axis is diag(d) + Σ u vᵀ."""
+    return AxisOperator(name, forward, diagonal, terms, **words)

@@ -1,0 +1,75 @@
+"""Bilinear operations: linear in each of two arguments, so that closed families differentiate.
+
+The derivative of a·b with respect to a is another product, of upstream and b. A matrix product's
+derivatives are matrix products, and of the three convolutions (forward, adjoint to the input,
+adjoint to the weight) each has the two others as its derivatives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from localgrad.graph.node import Node
+from localgrad.kernels import reference as xp
+from localgrad.local.operation import Operation, parameters_of
+
+
+class Bilinear(Operation):
+    """y = forward(a, b, options), and per argument an adjoint `(g, names…)` made of operations.
+
+    An adjoint may name the other argument (retained), options, and `like`, the shape and dtype of
+    its own argument.
+    """
+
+    kind = "bilinear"
+
+    def given_names(self) -> tuple[str, ...]:
+        return ("g", "like")
+
+    def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:
+        named = dict(zip(node.plan.names, values))
+        result = []
+        for index, need in enumerate(needs):
+            if need is None:
+                result.append(None)
+                continue
+            adjoint: Any = self.partials[index]
+            given = {"g": upstream, "like": node.likes[index]}
+            downstream = adjoint(
+                *[given[p] if p in given else named[p] for p in parameters_of(adjoint)]
+            )
+            if downstream.shape != node.likes[index].shape:
+                downstream = xp.fit(downstream, *node.likes[index])
+            elif downstream.dtype != node.likes[index].dtype:
+                downstream = downstream.astype(node.likes[index].dtype)
+            result.append(downstream)
+        return result
+
+    def make_plan(self, mask: int) -> Any:
+        # Forward mode needs, for each argument that moves, the other one: the same that the
+        # adjoints name.
+        return super().make_plan(mask)
+
+    def push(self, node: Node, tangents: Sequence[Any], values: Any) -> Any:
+        named = dict(zip(node.plan.names, values))
+        total = None
+        for index, tangent in enumerate(tangents):
+            if tangent is None:
+                continue
+            arguments = [named.get(n) for n in self.arguments]
+            arguments[index] = tangent
+            part = self.run(*arguments, **node.options)
+            total = part if total is None else total + part
+        return total
+
+
+def bilinear(name: str, forward: Callable[..., Any], **adjoints: Any) -> Bilinear:
+    """Declare y = forward(a, b), linear in a and in b, by its adjoints `a=lambda g, b: …`."""
+    words = ("doc", "example", "kink")
+    return Bilinear(
+        name,
+        forward,
+        {n: r for n, r in adjoints.items() if n not in words},
+        **{n: v for n, v in adjoints.items() if n in words},
+    )

@@ -1,0 +1,156 @@
+"""Composite operations: a derivation in other operations, and a fused forward and backward.
+
+The derivation is the reference, the explanation and the road for forward mode and second order;
+the fused pair is what runs in a first-order sweep. A test asserts that the two agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from localgrad.graph.forward import push_tangents
+from localgrad.graph.node import Node
+from localgrad.graph.record import enable_grad, state
+from localgrad.kernels import reference as xp
+from localgrad.local.linear import Linear
+from localgrad.local.operation import LEAF_PLAN, Operation, Plan, likes_of, ndarray, parameters_of
+from localgrad.local.parts import unpack
+from localgrad.tensor import Tensor, gradients
+
+ALIAS = Linear("alias", lambda x: x, lambda g: g)
+
+
+def alias(value: Any, source: Node | None) -> Tensor:
+    """A fresh variable with this value, whose gradient can be taken apart from `source`'s."""
+    array = value if value.__class__ is ndarray else xp.asarray(value)
+    return Tensor(array, Node(ALIAS, (source,), (), LEAF_PLAN, likes_of((array,)), {}))
+
+
+class Composite(Operation):
+    """y = derivation(a, b, …, options), carried out at once by `forward` and `backward`.
+
+    `forward(*arrays, **options)` returns (y, saved), y an array or a tuple of arrays;
+    `backward(upstream, saved, needs, *arrays, **options)` returns one downstream per array.
+    """
+
+    kind = "composite"
+
+    def __init__(
+        self,
+        name: str,
+        derivation: Callable[..., Any],
+        forward: Callable[..., Any],
+        backward: Callable[..., Any],
+        *,
+        arguments: Sequence[str],
+        **words: Any,
+    ) -> None:
+        super().__init__(name, derivation, {}, arguments=arguments, **words)
+        self.derivation = derivation
+        self.fused_forward = forward
+        self.fused_backward = backward
+
+    def make_plan(self, mask: int) -> Plan:
+        count = len(self.arguments)
+        return Plan((*self.arguments, "saved"), (*range(count), count), (None,) * count)
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        # An argument that is absent (a bias of None) stays None on every road.
+        values, sources, mask = [], [], 0
+        for bit, argument in enumerate(arguments):
+            if argument is None:
+                values.append(None)
+                sources.append(None)
+                continue
+            tensor = argument if isinstance(argument, Tensor) else Tensor(argument)
+            values.append(tensor.value)
+            sources.append(tensor.source)
+            mask |= (tensor.source is not None) << bit
+        y, saved = self.compute(values, options)
+        if not mask or not state.enabled:
+            if isinstance(y, tuple):
+                return tuple(self.constant(part, values, sources, mask) for part in y)
+            return self.constant(y, values, sources, mask)
+        kept = (*values, saved)
+        node = Node(self, tuple(sources), kept, self.plan(1), likes_of(values), options)
+        if state.observer is not None:
+            state.observer.made(node, y, values)
+        return unpack(node, y) if isinstance(y, tuple) else Tensor(y, node)
+
+    def compute(self, values: Sequence[Any], options: dict[str, Any]) -> Any:
+        from localgrad import errors
+        from localgrad.graph.record import here
+
+        try:
+            return self.fused_forward(*values, **options)
+        except (ValueError, TypeError, IndexError) as cause:
+            if isinstance(cause, errors.LocalgradError):
+                raise
+            raise errors.operation_failed(self.name, values, cause, here()) from None
+
+    def tensors_of(self, node: Node) -> tuple[Any, ...]:
+        """The arguments as fresh variables joined to the graph; what was saved is not needed."""
+        return tuple(
+            None if v is None else alias(v, s) for v, s in zip(node.kept[:-1], node.inputs)
+        )
+
+    def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:
+        if len(values) == len(needs):  # Tensors: second order takes the derivation's road
+            return self.pull_derived(node, upstream, values, needs)
+        *arrays, saved = values
+        asked = tuple(need is not None for need in needs)
+        return self.fused_backward(upstream, saved, asked, *arrays, **node.options)
+
+    def pull_derived(self, node: Node, upstream: Any, values: Any, needs: Any) -> list[Any]:
+        with enable_grad():
+            y = self.derivation(*values, **node.options)
+        wanted = [v for v, need in zip(values, needs) if need is not None]
+        if isinstance(y, tuple):
+            pairs = [(o, g) for o, g in zip(y, upstream) if g is not None]
+            y, upstream = [o for o, _ in pairs], [g for _, g in pairs]
+        found = iter(
+            gradients(
+                y, wanted, upstream, create_graph=state.enabled, allow_unused=True, fenced=True
+            )
+        )
+        return [None if need is None else next(found) for need in needs]
+
+    def push(self, node: Node, tangents: Sequence[Any], values: Any) -> Any:
+        on_tensors = any(isinstance(t, Tensor) for t in tangents)
+        variables = self.tensors_of(node)
+        with enable_grad():
+            y = self.derivation(*variables, **node.options)
+        outputs = y if isinstance(y, tuple) else (y,)
+        given = {v.source: t for v, t in zip(variables, tangents) if t is not None}
+        roots = [o.source for o in outputs if o.source is not None]
+        known = push_tangents(roots, given, on_tensors=on_tensors)
+        found = tuple(
+            known.get(o.source, xp.zeros(o.shape, o.dtype)) for o in outputs
+        )
+        return found if isinstance(y, tuple) else found[0]
+
+
+def composite(
+    name: str,
+    derivation: Callable[..., Any],
+    forward: Callable[..., Any],
+    backward: Callable[..., Any],
+    arguments: Sequence[str] = (),
+    **words: Any,
+) -> Composite:
+    """Declare a derivation in operations, and the fused pair that computes the same faster.
+
+    `arguments` names the array arguments of the derivation, in order (default: all parameters
+    without a default value); the others are options.
+    """
+    if not arguments:
+        import inspect
+
+        arguments = [
+            p.name
+            for p in inspect.signature(derivation).parameters.values()
+            if p.default is p.empty
+        ]
+    assert set(arguments) <= set(parameters_of(derivation))
+    return Composite(name, derivation, forward, backward, arguments=arguments, **words)

@@ -1,0 +1,267 @@
+"""What every kind of local gradient has in common: reading a declaration, recording, retaining."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from localgrad import errors
+from localgrad.graph.node import Node
+from localgrad.graph.record import here, state
+from localgrad.kernels import reference as xp
+from localgrad.tensor import Tensor
+
+ndarray = xp.ndarray
+SCALARS = frozenset((int, float, bool, complex))
+
+
+class Like(NamedTuple):
+    """What is left of an argument that was not retained: its shape and dtype."""
+
+    shape: tuple[int, ...]
+    dtype: Any
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+
+class Plan(NamedTuple):
+    """What a node retains when a given set of its arguments needs gradients."""
+
+    names: tuple[str, ...]  # the retained names, in the order of `node.kept`
+    positions: tuple[int, ...]  # where each stands in (arguments..., options..., y)
+    calls: tuple[tuple[int, ...] | None, ...]  # per argument: its partial's parameters in `kept`
+
+
+LEAF_PLAN = Plan((), (), ())
+
+
+class Operation:
+    """A forward and its local gradients.
+
+    Subclasses are the kinds: they say what `pull` (upstream to downstreams) and `push` (tangents
+    to tangent) are, given `partials`: one small function per argument, whose parameter names say
+    what is retained. `arguments` are differentiable arrays, in order; `options` are constants.
+    """
+
+    registry: list[Operation] = []
+    makes_buffers = True  # `pull` returns new arrays, never one that it retained
+    kind = "operation"
+
+    def __init__(
+        self,
+        name: str,
+        forward: Callable[..., Any],
+        partials: dict[str, Any],
+        *,
+        arguments: Sequence[str] = (),
+        doc: str | None = None,
+        example: Callable[..., Any] | None = None,
+        kink: str | None = None,
+        variadic: bool = False,
+    ) -> None:
+        self.name = self.__name__ = name
+        self.forward = forward
+        self.__doc__ = doc
+        self.example = example  # draws arguments for the tests that walk the registry
+        self.kink = kink  # the gradient declared where the function has none
+        self.variadic = variadic
+        self.module = sys._getframe(2).f_globals.get("__name__", "")
+        names = () if variadic else parameters_of(forward)
+        # An argument is an array: it has a partial, or None where it never has a gradient.
+        self.arguments = tuple(n for n in names if n in (arguments or partials))
+        self.options = tuple(n for n in names if n not in self.arguments)
+        self.defaults = defaults_of(forward)
+        self.partials = tuple(partials.get(n) for n in self.arguments)
+        self.plans: dict[int, Plan] = {}
+        self.check_names(partials)
+        Operation.registry.append(self)
+
+    # -- reading the declaration ---------------------------------------------------------------
+
+    def check_names(self, partials: dict[str, Any]) -> None:
+        known = [*self.arguments, *self.options, "y", *self.given_names()]
+        for partial in filter(None, partials.values()):
+            for parameter in parameters_of(partial):
+                if parameter not in known:
+                    raise errors.unknown_name(self.name, parameter, known)
+
+    def given_names(self) -> tuple[str, ...]:
+        """Names that the kind itself supplies to a partial and that are not retained."""
+        return ()
+
+    def plan(self, mask: int) -> Plan:
+        """What to retain when the arguments whose bits are set in `mask` need gradients."""
+        found = self.plans.get(mask)
+        if found is None:
+            found = self.plans[mask] = self.make_plan(mask)
+        return found
+
+    def make_plan(self, mask: int) -> Plan:
+        everything = (*self.arguments, *self.options, "y")
+        given = self.given_names()
+        names: list[str] = []
+        calls: list[tuple[int, ...] | None] = []
+        for i, partial in enumerate(self.partials):
+            if not mask >> i & 1 or partial is None:
+                calls.append(None)
+                continue
+            wanted = [p for p in parameters_of(partial) if p not in given]
+            names += [w for w in wanted if w not in names]
+            calls.append(tuple(names.index(w) for w in wanted))
+        return Plan(tuple(names), tuple(everything.index(n) for n in names), tuple(calls))
+
+    # -- forward -------------------------------------------------------------------------------
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Carry the operation out; record a node if an argument requires a gradient."""
+        count = len(self.arguments)
+        if len(arguments) > count and not self.variadic:  # options that were given by position
+            options |= zip(self.options, arguments[count:])
+            arguments = arguments[:count]
+        values, sources, mask = unwrap(arguments)
+        y = self.compute(values, options)
+        if mask and state.enabled:
+            return self.record(y, values, sources, mask, options)
+        return self.constant(y, values, sources, mask)
+
+    def compute(self, values: Sequence[Any], options: dict[str, Any]) -> Any:
+        try:
+            return self.forward(*values, **options)
+        except (ValueError, TypeError, IndexError) as cause:
+            if isinstance(cause, errors.LocalgradError):
+                raise
+            raise errors.operation_failed(self.name, values, cause, here()) from None
+
+    def run(self, *arguments: Any, **options: Any) -> Any:
+        """Raw arrays in, raw array out; with a Tensor among them, recorded as usual."""
+        for argument in arguments:
+            if isinstance(argument, Tensor):
+                return self(*arguments, **options)
+        return self.forward(*arguments, **options)
+
+    def record(
+        self, y: Any, values: Sequence[Any], sources: Any, mask: int, options: dict[str, Any]
+    ) -> Any:
+        if y.dtype.kind not in "fc":  # an integer or a truth value ends every gradient
+            return self.constant(y, values, sources, mask)
+        plan = self.plan(mask)
+        kept: tuple[Any, ...] = ()
+        if plan.positions:
+            count = len(self.options)
+            everything = values
+            if count:
+                defaults = self.defaults
+                everything = [*values, *(options.get(n, defaults.get(n)) for n in self.options)]
+            kept = tuple(
+                y if p == len(everything) else everything[p] for p in plan.positions
+            )
+        node = Node(self, tuple(sources), kept, plan, likes_of(values), options)
+        if state.observer is not None:
+            state.observer.made(node, y, values)
+        return Tensor(y, node)
+
+    def constant(self, y: Any, values: Sequence[Any], sources: Any, mask: int) -> Any:
+        """A result without a node; an open ledger hears if that cuts a gradient off."""
+        if mask and state.observer is not None:
+            reason = "no_grad" if not state.enabled else "integer"
+            for source in sources:
+                if source is not None:
+                    state.observer.cut(source, y, reason, self.name)
+        return Tensor(y)
+
+    # -- backward ------------------------------------------------------------------------------
+
+    def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:
+        """The downstream for each argument that `needs` one."""
+        raise errors.no_derivative(self.name, self.arguments[0], node.where)
+
+    def push(self, node: Node, tangents: Sequence[Any], values: Any) -> Any:
+        """The tangent of the output, from the arguments' tangents (None where there is none)."""
+        raise errors.no_derivative(self.name, self.arguments[0], node.where)
+
+    def tensors_of(self, node: Node) -> tuple[Any, ...]:
+        """What the node kept, as Tensors joined to the graph: rules run on them are recorded."""
+        count = len(node.inputs)
+        result = []
+        for position, value in zip(node.plan.positions, node.kept):
+            if position < count and value.__class__ is ndarray:
+                result.append(Tensor(value, node.inputs[position]))
+            elif position == count + len(self.options):
+                result.append(Tensor(value, node))
+            else:
+                result.append(value)
+        return tuple(result)
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.name}>"
+
+
+class _Leaf(Operation):
+    """The operation of a leaf: where gradients arrive and end."""
+
+    kind = "leaf"
+
+
+def unwrap(arguments: Sequence[Any]) -> tuple[list[Any], list[Node | None], int]:
+    """Raw values, source nodes, and a mask of those arguments that require a gradient."""
+    values: list[Any] = []
+    sources: list[Node | None] = []
+    mask = 0
+    bit = 1
+    for argument in arguments:
+        if isinstance(argument, Tensor):
+            values.append(argument.value)
+            source = argument.source
+            sources.append(source)
+            if source is not None:
+                mask |= bit
+        else:
+            scalar = argument.__class__ in SCALARS or argument.__class__ is ndarray
+            values.append(argument if scalar else as_raw(argument))
+            sources.append(None)
+        bit <<= 1
+    return values, sources, mask
+
+
+def as_raw(data: Any) -> Any:
+    """NumPy's array of `data`; float32 for Python lists of floats, as documented."""
+    if isinstance(data, Tensor):
+        return data.value
+    if hasattr(data, "dtype") or hasattr(data, "__array__"):
+        return xp.asarray(data)
+    if isinstance(data, list | tuple) and any(isinstance(v, Tensor) for v in data):
+        return xp.asarray([as_raw(v) for v in data])
+    array = xp.asarray(data)
+    if array.dtype == xp.float64:
+        return array.astype(xp.float32)
+    if array.dtype == xp.complex128:
+        return array.astype(xp.complex64)
+    return array
+
+
+def likes_of(values: Sequence[Any]) -> tuple[Like | None, ...]:
+    return tuple(
+        Like(v.shape, v.dtype) if v.__class__ is ndarray or hasattr(v, "shape") else None
+        for v in values
+    )
+
+
+def parameters_of(function: Any) -> tuple[str, ...]:
+    """The names of a function's parameters; a ufunc's arguments are x, or a and b."""
+    if isinstance(function, xp.ufunc):
+        return ("x",) if function.nin == 1 else ("a", "b", "c", "d")[: function.nin]
+    return tuple(inspect.signature(function).parameters)
+
+
+def defaults_of(function: Any) -> dict[str, Any]:
+    if isinstance(function, xp.ufunc):
+        return {}
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+LEAF = _Leaf("leaf", lambda x: x, {})

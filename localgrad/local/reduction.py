@@ -1,0 +1,109 @@
+"""Reductions: many elements become one, and the partial is shaped like the input.
+
+Axis and keepdims are normalised once, here: a partial sees `y` with the reduced axes kept as
+size one, so it broadcasts against `x`, and need not know which axes they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from localgrad.graph.node import Node
+from localgrad.kernels import reference as xp
+from localgrad.local.operation import Operation
+
+
+def normalise(axis: Any, ndim: int) -> tuple[int, ...]:
+    """Axes as non-negative numbers in order; None means all of them."""
+    if axis is None:
+        return tuple(range(ndim))
+    axes = axis if isinstance(axis, tuple | list) else (axis,)
+    for a in axes:
+        if not -ndim <= a < max(ndim, 1):
+            raise ValueError(f"axis {a} is out of bounds for {ndim} dimensions")
+    return tuple(sorted(a % ndim for a in axes)) if ndim else ()
+
+
+class Reduction(Operation):
+    """y = forward(x, axis, keepdims, options); partial(x, y, …) is ∂y/∂x, shaped like x.
+
+    With `routes`, the rule is a routing `(g, x, y, …)` instead of a factor. A partial may also
+    name `n`, how many elements were reduced to one, and `axis`.
+    """
+
+    kind = "reduction"
+
+    def __init__(
+        self, name: str, forward: Callable[..., Any], partial: Any, routes: bool, **words: Any
+    ) -> None:
+        self.routes = routes
+        super().__init__(name, forward, {"x": partial}, **words)
+
+    def given_names(self) -> tuple[str, ...]:
+        return ("g", "n", "axis")
+
+    def __call__(self, x: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
+        axes = self.compute_axes(x, axis)
+        return super().__call__(x, axis=axes, keepdims=keepdims, **options)
+
+    def compute_axes(self, x: Any, axis: Any) -> tuple[int, ...]:
+        from localgrad import errors
+        from localgrad.graph.record import here
+
+        ndim = getattr(x, "ndim", None)
+        if ndim is None:
+            ndim = xp.ndim(x)
+        try:
+            return normalise(axis, ndim)
+        except (ValueError, TypeError) as cause:
+            raise errors.operation_failed(self.name, (x,), cause, here()) from None
+
+    def rule(self, node: Node, values: Any, travelling: Any) -> Any:
+        """What the element x passes on of `travelling`, which broadcasts against x."""
+        axis, keepdims = node.options["axis"], node.options["keepdims"]
+        shape = node.likes[0].shape
+        named = dict(zip(node.plan.names, values))
+        if "y" in named and not keepdims:
+            named["y"] = xp.reshape(named["y"], kept_shape(shape, axis))
+        count = 1
+        for a in axis:
+            count *= shape[a]
+        named |= {"n": count, "axis": axis, "g": travelling}
+        from localgrad.local.operation import parameters_of
+
+        partial = self.partials[0]
+        local = partial(*[named[p] for p in parameters_of(partial)])  # type: ignore[misc]
+        return local if self.routes else travelling * local
+
+    def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:
+        like = node.likes[0]
+        if not node.options["keepdims"]:
+            upstream = xp.reshape(upstream, kept_shape(like.shape, node.options["axis"]))
+        downstream = self.rule(node, values, upstream)
+        if downstream.shape != like.shape:
+            downstream = xp.broadcast_to(downstream, like.shape)
+        if downstream.dtype != like.dtype:
+            downstream = downstream.astype(like.dtype)
+        return [downstream]
+
+    def push(self, node: Node, tangents: Sequence[Any], values: Any) -> Any:
+        passed = self.rule(node, values, tangents[0])
+        if passed.shape != node.likes[0].shape:
+            passed = xp.broadcast_to(passed, node.likes[0].shape)
+        return xp.sum(passed, axis=node.options["axis"], keepdims=node.options["keepdims"])
+
+
+def kept_shape(shape: tuple[int, ...], axis: tuple[int, ...]) -> tuple[int, ...]:
+    """`shape` with the reduced axes kept as size one."""
+    return tuple(1 if i in axis else n for i, n in enumerate(shape))
+
+
+def reduction(name: str, forward: Callable[..., Any], x: Any, **words: Any) -> Reduction:
+    """Declare y = forward(x, axis=…, keepdims=…) by its partial `x=lambda x, y, n, …: ∂y/∂x`."""
+    return Reduction(name, forward, x, False, **words)
+
+
+def select_reduction(name: str, forward: Callable[..., Any], x: Any, **words: Any) -> Reduction:
+    """Declare a reduction that chooses, such as max, by its routing rule `x=lambda g, x, y: …`."""
+    return Reduction(name, forward, x, True, **words)

@@ -1,0 +1,82 @@
+"""Indexing: basic, by integers, by truth values, and mixed, as NumPy does it.
+
+Taking elements is linear; its adjoint adds the upstream back at the places they came from.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from localgrad.kernels import reference as xp
+from localgrad.local import LinearMany, linear
+from localgrad.tensor import Tensor
+
+
+def raw_key(key: Any) -> Any:
+    """An index without Tensors in it."""
+    if isinstance(key, Tensor):
+        return key.value
+    if isinstance(key, tuple):
+        return tuple(raw_key(k) for k in key)
+    if isinstance(key, list):
+        return [raw_key(k) for k in key]
+    return key
+
+
+def is_basic(key: Any) -> bool:
+    """Whether an index takes a view: integers, slices, None and Ellipsis only."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return all(
+        p is None
+        or p is Ellipsis
+        or isinstance(p, slice)
+        or (isinstance(p, int | xp.integer) and not isinstance(p, bool))
+        for p in parts
+    )
+
+
+def put_back(g: Any, like: Any, key: Any) -> Any:
+    """Zeros of the source's shape with `g` added at `key`; repeated places add up."""
+    result = xp.zeros(like.shape, g.dtype)
+    if is_basic(key):
+        result[key] = g
+    else:
+        xp.add.at(result, key, g)
+    return result
+
+
+_getitem = linear(
+    "getitem",
+    lambda x, key: x[key],
+    lambda g, like, key: index_put.run(g, shape=like.shape, key=key),
+)
+index_put = linear(
+    "index_put",
+    lambda x, shape, key: put_back(x, _Shape(shape), key),
+    lambda g, key: _getitem.run(g, key=key),
+    doc="Zeros of `shape` with x added at `key`: the adjoint of indexing.",
+)
+
+
+class _Shape:
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+
+
+def getitem(x: Any, key: Any) -> Tensor:
+    """x[key], for every key that NumPy takes."""
+    return _getitem(x, key=raw_key(key))
+
+
+def _assigned(x: Any, value: Any, key: Any) -> Any:
+    result = xp.array(x)
+    result[key] = value
+    return result
+
+
+index_assign = LinearMany(
+    "index_assign",
+    _assigned,
+    lambda g, key: (index_assign.run(g, xp.zeros((), g.dtype), key=key), _getitem.run(g, key=key)),
+    doc="A copy of x with `value` written at `key`: linear in both together.",
+)
