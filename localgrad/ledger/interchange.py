@@ -21,7 +21,7 @@ from localgrad.ledger import model
 from localgrad.ledger.model import FORMAT, Alignment, Comparison, LedgerRecord
 
 # Names that mean something else in Python than in the format.
-_RENAMED = {model.ModuleRecord: {"class_name": "class"}}
+_RENAMED: dict[type, dict[str, str]] = {model.ModuleRecord: {"class_name": "class"}}
 
 
 class LedgerFormatError(ValueError):

@@ -120,7 +120,7 @@ class _Tape:
                 rms=float(np.sqrt((g**2).mean())),
                 share=float((g * total).sum()) / square if square else None,
                 cosine=float((g * total).sum()) / norms if norms else None,
-                gain=float(np.sqrt((g**2).mean()) / np.sqrt((sent**2).mean())),
+                gain=float(np.sqrt((g**2).mean() / (sent**2).mean())) if sent.any() else None,
                 zeros=int((g == 0).sum()),
                 reduced_axes=reduced,
                 contribution=g.tolist() if g.size <= 64 else None,

@@ -1,0 +1,100 @@
+"""What kind of operation a name stands for, in any framework.
+
+Findings ask "is this a reduction?", never "is this PyTorch's MeanBackward1?".
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+_ALIASES = {
+    "+": "add",
+    "-": "subtract",
+    "sub": "subtract",
+    "rsub": "subtract",
+    "*": "multiply",
+    "mul": "multiply",
+    "/": "divide",
+    "div": "divide",
+    "true_divide": "divide",
+    "**": "power",
+    "pow": "power",
+    "neg": "negative",
+    "@": "matmul",
+    "mm": "matmul",
+    "bmm": "matmul",
+    "mv": "matmul",
+    "dot": "matmul",
+    "addmm": "linear",
+    "baddbmm": "matmul",
+    "threshold": "relu",
+    "hardtanh": "clip",
+    "clamp": "clip",
+    "clamp_min": "clip",
+    "clamp_max": "clip",
+    "amax": "max",
+    "amin": "min",
+    "s_where": "where",
+    "masked_fill": "where",
+    "convolution": "conv",
+    "mkldnn_convolution": "conv",
+    "thnn_conv2d": "conv",
+    "conv1d": "conv",
+    "conv2d": "conv",
+    "conv3d": "conv",
+    "safe_softmax": "softmax",
+    "safesoftmax": "softmax",
+    "linalg_vector_norm": "norm",
+    "vector_norm": "norm",
+    "embedding_dense": "embedding",
+    "mse_loss": "squared_error",
+    "binary_cross_entropy": "binary_cross_entropy",
+}
+
+REDUCTIONS = {
+    "sum",
+    "mean",
+    "prod",
+    "max",
+    "min",
+    "logsumexp",
+    "norm",
+    "var",
+    "std",
+    "squared_error",
+    "cross_entropy",
+    "nll_loss",
+    "avg_pool",
+    "adaptive_avg_pool",
+}
+AVERAGES = {"sum", "mean", "squared_error", "cross_entropy", "nll_loss"}
+SHIFTS = {"max", "min", "mean", "logsumexp"}  # subtracted and added back for stable arithmetic
+SELECTS = {"where", "clip", "max", "min", "maximum", "minimum", "relu"}
+RECTIFIERS = {"relu", "relu6"}
+SQUASHERS = {"sigmoid", "tanh", "softmax", "hardsigmoid", "hard_sigmoid"}
+PRODUCTS = {"matmul", "linear", "conv", "einsum", "conv_transpose", "outer"}
+ELEMENTWISE = {"add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "where"}
+FLAT = {"floor", "ceil", "round", "sign", "trunc", "argmax", "argmin", "rint", "floor_divide"}
+CELLS = {"lstm", "gru", "rnn", "lstm_cell", "gru_cell", "rnn_cell"}
+
+
+@cache
+def canonical(op: str) -> str:
+    """Return the plain name of an operation.
+
+    >>> canonical("MulBackward0"), canonical("ScaledDotProductAttention"), canonical("@")
+    ('multiply', 'scaled_dot_product_attention', 'matmul')
+    """
+    name = re.sub(r"Backward(_?\d*)?$", "", op)
+    if name in _ALIASES:
+        return _ALIASES[name]
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    name = re.sub(r"(_pool|norm)\d?d(_with_indices)?$", r"\1", name)
+    return _ALIASES.get(name, name)
+
+
+def is_reduction(op: str) -> bool:
+    """Whether the operation adds up, averages or picks along axes."""
+    name = canonical(op)
+    return name in REDUCTIONS or name.endswith("_loss")
