@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -169,4 +172,22 @@ def in_place_result(symbol: str, x: Any, result: Any, where: str) -> ShapeError:
     return ShapeError(
         f"`x {symbol} …` gives {_describe(result)}, which does not fit into x, {_describe(x)}"
         f"{_at(where)}.\n  Make a new tensor instead: `x = x {symbol[:-1]} …`."
+    )
+
+
+def unknown_workload(name: str, known: Sequence[str]) -> LocalgradError:
+    """`localgrad bench` was asked for a workload that is neither built in nor a file."""
+    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    nearest = f" Did you mean {' or '.join(near)}?" if near else ""
+    return LocalgradError(
+        f"there is no workload {name!r}.{nearest}\n"
+        f"  Built in: {', '.join(known)}. A file of your own: localgrad bench my_workload.py"
+    )
+
+
+def no_workload_file(path: Path) -> LocalgradError:
+    """`localgrad bench` was given a file that is not there, or that defines no WORKLOAD."""
+    return LocalgradError(
+        f"{path} holds no workload.\n"
+        "  A workload is a Python file that defines WORKLOAD = localgrad.bench.workload.Workload(…)."
     )
