@@ -191,3 +191,115 @@ def no_workload_file(path: Path) -> LocalgradError:
         f"{path} holds no workload.\n"
         "  A workload is a Python file that defines WORKLOAD = localgrad.bench.workload.Workload(…)."
     )
+
+
+def no_such_argument(index: int, count: int, where: str) -> ShapeError:
+    """`argnums` that names an argument the function was not called with."""
+    return ShapeError(
+        f"argnums names argument {index}, but the function was called with {count}{_at(where)}."
+    )
+
+
+def not_a_scalar_function(output: Any, where: str) -> GraphError:
+    """`grad` of a function that does not return one number."""
+    what = f"a tensor of shape {output.shape}" if hasattr(output, "shape") else repr(output)
+    return GraphError(
+        f"grad needs a function that returns one number; this one returned {what}{_at(where)}.\n"
+        "  Reduce it, `return loss.sum()`; or take lg.jacobian(f), or lg.vjp(f, x) with an upstream."
+    )
+
+
+def tangent_shape(expected: tuple[int, ...], got: tuple[int, ...], where: str) -> ShapeError:
+    """A tangent whose shape is not that of its primal."""
+    return ShapeError(f"a tangent has shape {got}, its primal {expected}{_at(where)}.")
+
+
+def structure_mismatch(expected: Any, got: Any, where: str) -> ShapeError:
+    """An upstream that is nested differently from the outputs."""
+    return ShapeError(
+        f"the upstream is not nested as the outputs are{_at(where)}: expected the form of "
+        f"{type(expected).__name__}, got {type(got).__name__}."
+    )
+
+
+def unknown_choice(what: str, got: Any, known: list[str], where: str) -> LocalgradError:
+    """A word that is none of the words an option takes."""
+    import difflib
+
+    near = difflib.get_close_matches(str(got), known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return DeclarationError(f"{what}={got!r} is none of {', '.join(known)}{_at(where)}.{hint}")
+
+
+class StateError(LocalgradError, ValueError):
+    """A saved state that does not fit the module, the optimiser or the file format."""
+
+
+def no_forward(module: str) -> DeclarationError:
+    """A module without a forward was called."""
+    return DeclarationError(
+        f"{module} has no `forward`.\n"
+        "  Write what it computes: `def forward(self, x): return ...` in the class."
+    )
+
+
+def no_super_init(module: str, name: str) -> DeclarationError:
+    """A parameter or child was assigned before the module existed."""
+    return DeclarationError(
+        f"{module}.{name} is assigned before Module.__init__ ran.\n"
+        f"  Begin {module}.__init__ with `super().__init__()`."
+    )
+
+
+def wrong_attribute(module: str, name: str, kind: str, value: Any) -> DeclarationError:
+    """Something else was assigned where a parameter, buffer or child stands."""
+    right = {"parameter": "lg.nn.Parameter(value)", "buffer": "lg.asarray(value)"}.get(
+        kind, "a Module"
+    )
+    return DeclarationError(
+        f"{module}.{name} is a {kind}, and {type(value).__name__} was assigned to it.\n"
+        f"  Assign {right}, or None, or remove it first: `del module.{name}`."
+    )
+
+
+def no_such_member(module: str, kind: str, path: str) -> StateError:
+    """A path that leads to nothing."""
+    return StateError(f"{module} has no {kind} at the path {path!r}.")
+
+
+def no_state(given: Any, where: str) -> StateError:
+    """Something else than a mapping was given as a state."""
+    return StateError(
+        f"a state is a mapping from names to values, not {type(given).__name__}{_at(where)}.\n"
+        "  From a file: module.load_state_dict(lg.load(path))."
+    )
+
+
+def state_mismatch(
+    module: str,
+    missing: list[str],
+    unexpected: list[str],
+    misshapen: list[tuple[str, Any, Any]],
+    where: str,
+) -> StateError:
+    """A state that does not fit its module, with the names that are probably meant."""
+    import difflib
+
+    lines = [f"this state does not fit {module}{_at(where)}; nothing was loaded."]
+    for name in missing:
+        near = difflib.get_close_matches(name, unexpected, n=1)
+        hint = f" (the state has {near[0]!r}: renamed?)" if near else ""
+        lines.append(f"  missing: {name}{hint}")
+    lines += [f"  unexpected: {name}" for name in unexpected]
+    lines += [f"  {n}: the module has shape {own}, the state {got}" for n, own, got in misshapen]
+    if missing or unexpected:
+        lines.append("  To load what fits and leave the rest: load_state_dict(state, strict=False).")
+    return StateError("\n".join(lines))
+
+
+def no_device(got: Any, where: str) -> ShapeError:
+    """A device or dtype that there is not."""
+    return ShapeError(
+        f"Module.to({got!r}){_at(where)}: the one device is 'cpu', and this is no dtype.\n"
+        "  Write module.to('float64'), module.double() or module.to('cpu')."
+    )
