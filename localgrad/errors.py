@@ -303,3 +303,29 @@ def no_device(got: Any, where: str) -> ShapeError:
         f"Module.to({got!r}){_at(where)}: the one device is 'cpu', and this is no dtype.\n"
         "  Write module.to('float64'), module.double() or module.to('cpu')."
     )
+
+
+def target_shape(x: Any, target: Any, where: str) -> ShapeError:
+    """Scores and targets of shapes that do not belong together."""
+    return ShapeError(
+        f"cross_entropy takes scores (batch, classes, …) and one target for each place, shaped "
+        f"(batch, …); got scores {tuple(x)} and targets {tuple(target)}{_at(where)}.\n"
+        "  For scores with the classes last: cross_entropy(x.reshape(-1, classes), y.reshape(-1))."
+    )
+
+
+def target_dtype(dtype: Any, where: str) -> ShapeError:
+    """Targets that are no whole numbers."""
+    return ShapeError(
+        f"class targets are whole numbers, not {dtype}{_at(where)}.\n"
+        "  Write target.astype('int64'); or give probabilities, shaped like the scores."
+    )
+
+
+def label_out_of_range(label: int, classes: int, where: str) -> ShapeError:
+    """A target that names no class."""
+    return ShapeError(
+        f"the target {label} names no class: the scores have {classes} classes, 0 to {classes - 1}"
+        f"{_at(where)}.\n"
+        "  Widen the last layer, or mark what is not to count: ignore_index=…"
+    )
