@@ -40,7 +40,7 @@ _DONE, _ARRIVED, _PHASE, _SLEEPERS, _STOP = 128, 256, 384, 512, 640
 _MUTEX, _CONDITION, _SIZE = 768, 1024, 1280
 
 _SPINS = 4000  # waiting rounds before a worker sleeps: about 100 microseconds
-_PATIENCE = 20000  # rounds before a thread that waits for others lets them have its core
+_PATIENCE = 2000  # rounds before a thread that waits for others lets them have its core
 
 _int = types.int32
 _word = types.int64

@@ -1,0 +1,147 @@
+"""The matrix product around the microkernel: blocking, packing, sharing among threads.
+
+    C = epilogue(init + A @ B)         A: (m, k), B: (k, n), C: (m, n), C contiguous along n
+
+A and B are given by address and strides, one stride of each being 1.  B is packed into column
+panels by all threads together; A is read in place when its rows are contiguous, and copied chunk
+by chunk otherwise.  k is cut so that a panel stays in the first-level cache.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+from .host import CACHE, host
+from .launch import barrier, share
+from .microkernel import ACCUMULATE, RELU, reduce_product
+from .pack import copy_row, load_at, pack_panels, size_of, store_at, width_of
+
+DEPTH = 320  # k in one pass: a panel of 16 floats then takes 20 KiB
+ROWS = 144  # rows of A in one chunk: with the depth above, 180 KiB of the second-level cache
+_BLOCK = host().rows
+
+
+def scratch_bytes(k: int, n: int, size: int, threads: int) -> int:
+    """Bytes of workspace that one product needs: packed B, and per thread a chunk and a tile."""
+    width = host().lanes(size) * host().vectors
+    panels = -(-n // width)
+    return size * (min(k, DEPTH) * panels * width + threads * own_elements(width))
+
+
+@njit(cache=CACHE)
+def own_elements(width):  # type: ignore[no-untyped-def]
+    """Elements of workspace of each thread: a chunk of A, a tile of C, a padded bias."""
+    return ROWS * DEPTH + (ROWS + 1) * width
+
+
+@njit(cache=CACHE)
+def column_splits(rows, panels, threads):  # type: ignore[no-untyped-def]
+    """Into how many column ranges to cut C (a divisor of ``threads``); rows take the rest."""
+    best, best_cost = 1, -1
+    for splits in range(1, threads + 1):
+        if threads % splits:
+            continue
+        bands = threads // splits
+        cost = ((panels + splits - 1) // splits) * ((rows + bands - 1) // bands)
+        if best_cost < 0 or cost < best_cost:
+            best, best_cost = splits, cost
+    return best
+
+
+@njit(cache=CACHE)
+def copy_tile(target, target_row, source, source_row, rows, columns, zero):  # type: ignore
+    """Copy ``rows x columns`` elements; strides in elements."""
+    size, width = size_of(zero), width_of(zero)
+    whole = columns - columns % width
+    for row in range(rows):
+        for column in range(0, whole, width):
+            copy_row(target + (row * target_row + column) * size,
+                     source + (row * source_row + column) * size, zero)
+        for column in range(whole, columns):
+            store_at(target + (row * target_row + column) * size,
+                     load_at(source + (row * source_row + column) * size, zero))
+
+
+@njit(cache=CACHE)
+def edge_tile(  # type: ignore[no-untyped-def]
+    c, c_row, rows, valid, a, a_row, a_k, b, b_k, depth, init, flags, tile, zero,
+):
+    """The last, narrower panel: computed in a tile of full width, of which ``valid`` is kept."""
+    size, width = size_of(zero), width_of(zero)
+    if flags & ACCUMULATE:
+        copy_tile(tile, width, c, c_row, rows, valid, zero)
+    padded = tile + ROWS * width * size
+    if init != 0:
+        copy_tile(padded, width, init, width, 1, valid, zero)
+        init = padded
+    reduce_product(zero, (rows, tile, width, a, a_row, a_k, b, b_k, depth,
+                          1, 0, 0, 1, 0, 0, init, flags))
+    copy_tile(c, c_row, tile, width, rows, valid, zero)
+
+
+@njit(cache=CACHE)
+def product(  # type: ignore[no-untyped-def]
+    a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, work, zero, thread, threads,
+):
+    """This thread's part of ``C = epilogue(init + A @ B)``; every thread must call it."""
+    size, width = size_of(zero), width_of(zero)
+    panels = (n + width - 1) // width
+    passes = max((k + DEPTH - 1) // DEPTH, 1)
+    depth = (k + passes - 1) // passes
+    own = work + (depth * panels * width + thread * own_elements(width)) * size
+    tile = own + ROWS * DEPTH * size
+    direct = b_column == 1 and n % width == 0 and m <= 2 * _BLOCK
+
+    splits = column_splits(m, panels, threads)
+    first_panel, last_panel = share(panels, thread % splits, splits)
+    first_row, last_row = share(m, thread // splits, threads // splits)
+    chunks = max((last_row - first_row + ROWS - 1) // ROWS, 1)
+    chunk = ((last_row - first_row + chunks - 1) // chunks + _BLOCK - 1) // _BLOCK * _BLOCK
+    chunk = min(chunk, ROWS)
+    # A's rows far apart would compete for the same sets of the cache and for its page table.
+    gather = last_panel - first_panel > 3 and max(a_k, a_row) * size > 1024
+
+    for start in range(0, max(k, 1), max(depth, 1)):
+        count = min(depth, k - start)
+        epilogue = flags & RELU if start + count >= k else 0
+        if start > 0:
+            epilogue |= ACCUMULATE
+        else:
+            epilogue |= flags & ACCUMULATE
+        begin = init if start == 0 else 0
+        if not direct:
+            if start > 0:
+                barrier(threads)
+            low, high = share(panels, thread, threads)
+            if low < high:
+                pack_panels(work + low * count * width * size,
+                            b + (start * b_k + low * width * b_column) * size,
+                            b_k, b_column, count, min(n, high * width) - low * width, zero)
+            barrier(threads)
+        for row in range(first_row, last_row, chunk):
+            rows = min(chunk, last_row - row)
+            a_here, a_here_k = a + (row * a_row + start * a_k) * size, a_k
+            a_here_row = a_row
+            if gather:
+                if a_k == 1:
+                    copy_tile(own, count, a_here, a_row, rows, count, zero)
+                    a_here_row = count
+                else:
+                    copy_tile(own, rows, a_here, a_k, count, rows, zero)
+                    a_here_k = rows
+                a_here = own
+            for panel in range(first_panel, last_panel):
+                column = panel * width
+                if direct:
+                    b_here, b_here_k = b + (start * b_k + column) * size, b_k
+                else:
+                    b_here, b_here_k = work + panel * count * width * size, width
+                place = c + (row * c_row + column) * size
+                bias = begin + column * size if begin != 0 else 0
+                if n - column >= width:
+                    reduce_product(zero, (
+                        rows, place, c_row, a_here, a_here_row, a_here_k, b_here, b_here_k, count,
+                        1, 0, 0, 1, 0, 0, bias, epilogue))
+                else:
+                    edge_tile(place, c_row, rows, n - column, a_here, a_here_row, a_here_k,
+                              b_here, b_here_k, count, bias, epilogue, tile, zero)
