@@ -1,0 +1,48 @@
+// How large each closed item is drawn; text is measured on a canvas, once a string.
+
+import { isGroup, type Item } from "../model/items";
+import { shorten } from "../model/format";
+
+export const FONT = 'Inter, "SF Pro Text", "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
+
+export const LEAF_HEIGHT = 42;
+export const GROUP_HEIGHT = 58;
+/** Room at the right of a leaf for value over gradient. */
+export const NUMBERS_WIDTH = 66;
+
+const context = document.createElement("canvas").getContext("2d");
+const known = new Map<string, number>();
+
+export function textWidth(text: string, font: string): number {
+  const key = font + text;
+  let width = known.get(key);
+  if (width === undefined) {
+    if (context) context.font = font;
+    width = context ? context.measureText(text).width : text.length * 7;
+    known.set(key, width);
+  }
+  return width;
+}
+
+export function titleOf(item: Item): string {
+  return shorten(item.title, isGroup(item) ? 24 : 20);
+}
+
+export function detailOf(item: Item): string {
+  return shorten(item.detail, isGroup(item) ? 26 : 20);
+}
+
+export interface Size {
+  width: number;
+  height: number;
+}
+
+export function closedSize(item: Item): Size {
+  const title = textWidth(titleOf(item), `600 12.5px ${FONT}`);
+  const detail = textWidth(detailOf(item), `11px ${FONT}`);
+  if (isGroup(item)) {
+    const badge = item.times > 1 ? 34 : 0;
+    return { width: Math.max(136, Math.ceil(Math.max(title + badge, detail)) + 34 + NUMBERS_WIDTH), height: GROUP_HEIGHT };
+  }
+  return { width: Math.max(104, Math.ceil(Math.max(title, detail)) + 24 + NUMBERS_WIDTH), height: LEAF_HEIGHT };
+}

@@ -1,0 +1,242 @@
+// Layout group by group: dagre places the children of one open group at a time, never the whole
+// graph. An edge that crosses a border passes through a port, which takes part in the layout
+// inside as a small node pulled to that border.
+
+import dagre from "@dagrejs/dagre";
+import type { Group, Item } from "../model/items";
+import { isOpen, type View, type VisibleEdge } from "../model/view";
+import { closedSize, type Size } from "./measure";
+
+export interface Point {
+  x: number;
+  y: number;
+}
+
+export interface Box extends Point, Size {}
+
+/** One open group, in its own coordinates: (0, 0) is its upper left corner. */
+interface Inner extends Size {
+  boxes: Map<Item, Box>;
+  inner: Map<Item, Inner>;
+  /** Heights at which edges cross the border. */
+  ports: Map<VisibleEdge, number>;
+  routes: Map<VisibleEdge, Point[]>;
+}
+
+export interface Layout extends Size {
+  boxes: Map<Item, Box>;
+  routes: Map<VisibleEdge, Point[]>;
+}
+
+const HEADER = 34;
+const PADDING = 20;
+const PORT_HEIGHT = 16;
+
+interface Strand {
+  edge: VisibleEdge;
+  source: Item | null;
+  consumer: Item | null;
+}
+
+/** For every open group, the visible edges that it lays out a part of. */
+function strandsByGroup(view: View): Map<Group, Strand[]> {
+  const strands = new Map<Group, Strand[]>();
+  const put = (group: Group, strand: Strand): void => {
+    const list = strands.get(group);
+    if (list) list.push(strand);
+    else strands.set(group, [strand]);
+  };
+  for (const edge of view.edges) {
+    const { exits, entries, source, consumer, common } = edge;
+    exits.forEach((group, level) => {
+      put(group, { edge, source: level ? exits[level - 1]! : source, consumer: null });
+    });
+    put(common, { edge, source: exits.at(-1) ?? source, consumer: entries[0] ?? consumer });
+    entries.forEach((group, level) => {
+      put(group, { edge, source: null, consumer: entries[level + 1] ?? consumer });
+    });
+  }
+  return strands;
+}
+
+export class Layouter {
+  private readonly cache = new Map<string, { signature: string; inner: Inner }>();
+
+  arrange(root: Group, view: View): Layout {
+    const inner = this.group(root, view, strandsByGroup(view));
+    const layout: Layout = { width: inner.width, height: inner.height, boxes: new Map(), routes: new Map() };
+    flatten(inner, 0, 0, layout);
+    joinRoutes(view, inner, layout);
+    return layout;
+  }
+
+  private group(group: Group, view: View, strands: Map<Group, Strand[]>): Inner {
+    const inner = new Map<Item, Inner>();
+    const sizes = group.children.map((child): Size => {
+      if (!isOpen(child, view.expanded)) return closedSize(child);
+      const made = this.group(child, view, strands);
+      inner.set(child, made);
+      return made;
+    });
+    const mine = strands.get(group) ?? [];
+    const signature = sizes.map((size) => `${size.width}x${size.height}`).join() + "|" +
+      mine.map((strand) => `${strand.source?.id}>${strand.consumer?.id}`).join();
+    const cached = this.cache.get(group.id);
+    const made = cached && cached.signature === signature
+      ? rebind(cached.inner, mine)
+      : layoutGroup(group, sizes, mine);
+    made.inner = inner;
+    this.cache.set(group.id, { signature, inner: made });
+    return made;
+  }
+}
+
+/** The same picture for new edge objects: strands come in the same order, so positions carry over. */
+function rebind(old: Inner, strands: Strand[]): Inner {
+  const routes = [...old.routes.values()];
+  const ports = [...old.ports.values()];
+  const result: Inner = { ...old, routes: new Map(), ports: new Map() };
+  strands.forEach(({ edge }, index) => result.routes.set(edge, routes[index]!));
+  strands.filter((strand) => !strand.source || !strand.consumer)
+    .forEach(({ edge }, index) => result.ports.set(edge, ports[index]!));
+  return result;
+}
+
+function layoutGroup(group: Group, sizes: Size[], strands: Strand[]): Inner {
+  const graph = new dagre.graphlib.Graph({ multigraph: true });
+  const open = group.kind !== "root";
+  graph.setGraph({ rankdir: "LR", nodesep: 20, ranksep: 26, edgesep: 14, ranker: strands.length > 90 ? "tight-tree" : "network-simplex" });
+  graph.setDefaultEdgeLabel(() => ({}));
+  group.children.forEach((child, index) => graph.setNode(child.id, { ...sizes[index]! }));
+  strands.forEach(({ source, consumer }, index) => {
+    const from = source ? source.id : addPort(graph, `in${index}`, "left", index);
+    const to = consumer ? consumer.id : addPort(graph, `out${index}`, "right", index);
+    if (from !== to) graph.setEdge(from, to, { weight: source && consumer ? 2 : 1 }, String(index));
+  });
+  dagre.layout(graph);
+
+  const points = new Map<Item, Box>();
+  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+  const stretch = (box: Box): void => {
+    left = Math.min(left, box.x);
+    top = Math.min(top, box.y);
+    right = Math.max(right, box.x + box.width);
+    bottom = Math.max(bottom, box.y + box.height);
+  };
+  group.children.forEach((child, index) => {
+    const at = graph.node(child.id) as Point;
+    const box = { x: at.x - sizes[index]!.width / 2, y: at.y - sizes[index]!.height / 2, ...sizes[index]! };
+    points.set(child, box);
+    stretch(box);
+  });
+  const routes = new Map<VisibleEdge, Point[]>();
+  const bends = strands.map(({ source, consumer }, index): Point[] => {
+    const from = source ? source.id : `in${index}`;
+    const to = consumer ? consumer.id : `out${index}`;
+    const way = from === to ? [] : ((graph.edge(from, to, String(index))?.points ?? []) as Point[]);
+    for (const point of way) stretch({ ...point, width: 0, height: 0 });
+    return way;
+  });
+  const dx = (open ? PADDING : 0) - left;
+  const dy = (open ? HEADER : 0) - top;
+  const width = right - left + (open ? 2 * PADDING : 0);
+  const height = bottom - top + (open ? HEADER + PADDING : 0);
+  for (const box of points.values()) Object.assign(box, { x: box.x + dx, y: box.y + dy });
+  const ports = new Map<VisibleEdge, number>();
+  strands.forEach(({ edge, source, consumer }, index) => {
+    const way = bends[index]!.map((point) => ({ x: point.x + dx, y: point.y + dy }));
+    if (!source) ports.set(edge, (graph.node(`in${index}`) as Point).y + dy);
+    if (!consumer) ports.set(edge, (graph.node(`out${index}`) as Point).y + dy);
+    // The outermost points are replaced by the items' own sides or the border.
+    routes.set(edge, thin(way.slice(1, -1)));
+  });
+  return { width, height, boxes: points, inner: new Map(), ports, routes };
+}
+
+type DagreGraph = InstanceType<typeof dagre.graphlib.Graph>;
+
+function addPort(graph: DagreGraph, id: string, side: "left" | "right", index: number): string {
+  const wall = `wall-${side}`;
+  if (!graph.hasNode(wall)) graph.setNode(wall, { width: 1, height: 1 });
+  graph.setNode(id, { width: 1, height: PORT_HEIGHT });
+  if (side === "left") graph.setEdge(wall, id, { weight: 8 }, `wall${index}`);
+  else graph.setEdge(id, wall, { weight: 8 }, `wall${index}`);
+  return id;
+}
+
+/** Drops the points that lie on the straight line between their neighbours. */
+function thin(way: Point[]): Point[] {
+  return way.filter((point, index) => {
+    const before = way[index - 1];
+    const after = way[index + 1];
+    if (!before || !after) return true;
+    return Math.abs(point.y - before.y) > 1 || Math.abs(point.y - after.y) > 1;
+  });
+}
+
+function flatten(inner: Inner, x: number, y: number, layout: Layout): void {
+  for (const [item, box] of inner.boxes) {
+    layout.boxes.set(item, { ...box, x: x + box.x, y: y + box.y });
+    const deeper = inner.inner.get(item);
+    if (deeper) flatten(deeper, x + box.x, y + box.y, layout);
+  }
+}
+
+/** Puts the strands of an edge end to end, in absolute coordinates. */
+function joinRoutes(view: View, root: Inner, layout: Layout): void {
+  const innerOf = new Map<Group, Inner>();
+  const collect = (inner: Inner): void => {
+    for (const [item, deeper] of inner.inner) {
+      innerOf.set(item as Group, deeper);
+      collect(deeper);
+    }
+  };
+  collect(root);
+  const corner = (group: Group): Point => layout.boxes.get(group) ?? { x: 0, y: 0 };
+  const moved = (way: Point[] | undefined, by: Point): Point[] =>
+    (way ?? []).map((point) => ({ x: point.x + by.x, y: point.y + by.y }));
+  for (const edge of view.edges) {
+    const way: Point[] = [];
+    for (const group of edge.exits) {
+      const [inner, at] = [innerOf.get(group)!, corner(group)];
+      way.push(...moved(inner.routes.get(edge), at), { x: at.x + inner.width, y: at.y + inner.ports.get(edge)! });
+    }
+    const common = edge.common.kind === "root" ? root : innerOf.get(edge.common)!;
+    way.push(...moved(common.routes.get(edge), corner(edge.common)));
+    for (const group of edge.entries) {
+      const [inner, at] = [innerOf.get(group)!, corner(group)];
+      way.push({ x: at.x, y: at.y + inner.ports.get(edge)! }, ...moved(inner.routes.get(edge), at));
+    }
+    layout.routes.set(edge, way);
+  }
+  attachEnds(view, layout);
+}
+
+/** Spreads the edges that meet at one side of an item over its height, in the order they come. */
+function attachEnds(view: View, layout: Layout): void {
+  const sides = new Map<string, { box: Box; ends: { edge: VisibleEdge; y: number; first: boolean }[] }>();
+  const add = (item: Item, edge: VisibleEdge, first: boolean): void => {
+    const box = layout.boxes.get(item)!;
+    const way = layout.routes.get(edge)!;
+    const other = layout.boxes.get(first ? edge.consumer : edge.source)!;
+    const near = first ? way[0] : way.at(-1);
+    const y = near?.y ?? other.y + other.height / 2;
+    const key = `${item.id}${first ? ">" : "<"}`;
+    const side = sides.get(key) ?? sides.set(key, { box, ends: [] }).get(key)!;
+    side.ends.push({ edge, y, first });
+  };
+  for (const edge of view.edges) {
+    add(edge.source, edge, true);
+    add(edge.consumer, edge, false);
+  }
+  for (const { box, ends } of sides.values()) {
+    ends.sort((a, b) => a.y - b.y);
+    const gap = Math.min(13, (box.height - 10) / ends.length);
+    ends.forEach(({ edge, first }, index) => {
+      const y = box.y + box.height / 2 + (index - (ends.length - 1) / 2) * gap;
+      const way = layout.routes.get(edge)!;
+      if (first) way.unshift({ x: box.x + box.width, y });
+      else way.push({ x: box.x, y });
+    });
+  }
+}

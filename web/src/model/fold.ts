@@ -1,0 +1,114 @@
+// Folding: consecutive siblings that repeat the same structure become one stack ("×12"), and what
+// is still too long for one layout is cut into stretches.
+
+import { adopt, isGroup, newGroup, type Group, type Item } from "./items";
+import type { Ledger } from "./ledger";
+
+const LONGEST_PATTERN = 8;
+const LEAST_REPEATS = 3;
+// A pattern of bare operations must be long to be worth hiding behind a stack.
+const LEAST_LEAVES_FOLDED = 18;
+// dagre stays below a tenth of a second at this many items.
+const MOST_CHILDREN = 64;
+
+function signature(item: Item, ledger: Ledger): string {
+  if (!isGroup(item)) return `${item.node.kind}:${item.node.op}:${item.node.shape.join("x")}`;
+  if (item.kind === "stack") return `stack:${item.id}`;
+  const declared = item.kind === "module" ? ledger.modules.get(item.path)?.group : "";
+  if (declared) return `module:${declared}`;
+  return `${item.kind}:${item.detail}(${item.children.map((child) => signature(child, ledger)).join(",")})`;
+}
+
+/** How often the pattern of `length` signatures that starts at `start` follows itself. */
+function repeats(marks: string[], start: number, length: number): number {
+  let times = 1;
+  for (;;) {
+    const next = start + times * length;
+    if (next + length > marks.length) return times;
+    for (let offset = 0; offset < length; offset++) {
+      if (marks[next + offset] !== marks[start + offset]) return times;
+    }
+    times++;
+  }
+}
+
+function worthFolding(items: Item[], start: number, length: number, times: number): boolean {
+  if (times < LEAST_REPEATS) return false;
+  const pattern = items.slice(start, start + length);
+  return pattern.some(isGroup) || length * times >= LEAST_LEAVES_FOLDED;
+}
+
+function bestPattern(items: Item[], marks: string[], start: number): { length: number; times: number } | null {
+  let best: { length: number; times: number } | null = null;
+  for (let length = 1; length <= LONGEST_PATTERN && start + length * 2 <= items.length; length++) {
+    const times = repeats(marks, start, length);
+    if (!worthFolding(items, start, length, times)) continue;
+    if (!best || length * times > best.length * best.times) best = { length, times };
+  }
+  return best;
+}
+
+/** "0 … 11" where the members are numbered, else the first and the last name. */
+function span(first: string, last: string): string {
+  return first === last ? first : `${first} … ${last}`;
+}
+
+function makeStack(owner: string, members: Item[]): Group {
+  const first = members[0]!;
+  const last = members[members.length - 1]!;
+  const stack = newGroup("stack", `s:${owner}/${first.id}`, span(first.title, last.title), members);
+  stack.times = members.length;
+  stack.detail = first.detail;
+  if (isGroup(first)) stack.path = first.path;
+  return stack;
+}
+
+function makeUnit(owner: string, members: Item[], index: number): Group {
+  const named = members.filter(isGroup);
+  const title = named.length ? span(named[0]!.title, named[named.length - 1]!.title) : `repeat ${index + 1}`;
+  const unit = newGroup("unit", `u:${owner}/${members[0]!.id}`, title, members);
+  unit.detail = members.filter((item) => isGroup(item) || item.node.kind === "op")
+    .map((item) => (isGroup(item) ? item.detail || item.title : item.title)).slice(0, 4).join(" · ");
+  return unit;
+}
+
+export function fold(owner: string, items: Item[], ledger: Ledger): Item[] {
+  if (owner.startsWith("s:") || items.length < LEAST_REPEATS) return items;
+  const marks = items.map((item) => signature(item, ledger));
+  const result: Item[] = [];
+  for (let at = 0; at < items.length; ) {
+    const pattern = bestPattern(items, marks, at);
+    if (!pattern) {
+      result.push(items[at++]!);
+      continue;
+    }
+    const members: Item[] = [];
+    for (let time = 0; time < pattern.times; time++) {
+      const part = items.slice(at + time * pattern.length, at + (time + 1) * pattern.length);
+      members.push(part.length === 1 ? part[0]! : makeUnit(owner, part, time));
+    }
+    const stack = makeStack(owner, members);
+    stack.children = chunk(stack.id, stack.children);
+    // A group whose only content would be one stack is that stack already.
+    result.push(adopt(stack));
+    at += pattern.length * pattern.times;
+  }
+  return result;
+}
+
+/** Cuts a list into stretches of nearly equal length, in levels where there are very many. */
+export function chunk(owner: string, items: Item[]): Item[] {
+  if (items.length <= MOST_CHILDREN) return items;
+  const pieces = Math.min(MOST_CHILDREN, Math.max(2, Math.ceil(Math.sqrt(items.length / 2))));
+  const size = Math.ceil(items.length / pieces);
+  const result: Item[] = [];
+  for (let at = 0; at < items.length; at += size) {
+    const part = items.slice(at, at + size);
+    const id = `k:${owner}/${at}-${size}`;
+    const title = `${at + 1} … ${at + part.length}`;
+    const piece = newGroup("chunk", id, title, chunk(id, part));
+    piece.detail = span(part[0]!.title, part[part.length - 1]!.title);
+    result.push(piece);
+  }
+  return result;
+}

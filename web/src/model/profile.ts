@@ -1,0 +1,113 @@
+// The depth profile: one column a block, in forward order, with the gradient that arrives there,
+// how it splits over branches, and the gradients of its parameters.
+
+import type { Ledger, LedgerNode } from "./ledger";
+import type { Metrics } from "./metrics";
+import { sharesOf } from "../draw/shares";
+
+export interface Column {
+  title: string;
+  nodes: number[];
+  parameters: number[];
+  first: number;
+}
+
+export interface ColumnNumbers {
+  arriving: number | null;
+  gain: number | null;
+  shares: number[];
+  parameters: { id: number; rms: number | null }[];
+}
+
+const MOST_COLUMNS = 96;
+
+function cut(path: string, depth: number): string {
+  return path.split(".").slice(0, depth).join(".");
+}
+
+function keyOf(node: LedgerNode, depth: number): string {
+  const path = cut(node.module, depth);
+  return node.step === null || node.kind !== "op" ? path : `${path} @${node.step + 1}`;
+}
+
+function columnsAt(nodes: LedgerNode[], depth: number): Column[] {
+  const columns = new Map<string, Column>();
+  for (const node of nodes) {
+    if (node.kind !== "op") continue;
+    const key = keyOf(node, depth);
+    const known = columns.get(key);
+    if (known) known.nodes.push(node.id);
+    else columns.set(key, { title: key, nodes: [node.id], parameters: [], first: node.id });
+  }
+  return [...columns.values()].sort((a, b) => a.first - b.first);
+}
+
+/** A model without modules is cut into stretches of its operations. */
+function stretches(nodes: LedgerNode[]): Column[] {
+  const operations = nodes.filter((node) => node.kind === "op");
+  const size = Math.max(1, Math.ceil(operations.length / MOST_COLUMNS));
+  const columns: Column[] = [];
+  for (let at = 0; at < operations.length; at += size) {
+    const part = operations.slice(at, at + size);
+    const title = part.length === 1 ? part[0]!.op : `${at + 1}–${at + part.length}`;
+    columns.push({ title, nodes: part.map((node) => node.id), parameters: [], first: part[0]!.id });
+  }
+  return columns;
+}
+
+/** Parameters stand in the column where they are first used. */
+function giveParameters(columns: Column[], ledger: Ledger): Column[] {
+  const owner = new Map(columns.flatMap((column) => column.nodes.map((id) => [id, column] as const)));
+  for (const node of ledger.nodes) {
+    if (node.kind !== "parameter" || !node.arrived.length) continue;
+    const users = node.arrived.map((id) => ledger.edges[id]!.consumer);
+    owner.get(Math.min(...users))?.parameters.push(node.id);
+  }
+  return columns;
+}
+
+export function columnsOf(ledger: Ledger): Column[] {
+  const { nodes } = ledger;
+  const deepest = Math.max(0, ...nodes.map((node) => (node.module ? node.module.split(".").length : 0)));
+  let chosen: Column[] = [];
+  for (let depth = 1; depth <= deepest; depth++) {
+    const columns = columnsAt(nodes, depth);
+    if (columns.length > MOST_COLUMNS) break;
+    chosen = columns;
+  }
+  return giveParameters(chosen.length > 3 ? chosen : stretches(nodes), ledger);
+}
+
+export function numbersOf(column: Column, metrics: Metrics): ColumnNumbers {
+  const { ledger } = metrics;
+  const inside = new Set(column.nodes);
+  let [arrived, arrivedSize, sent, sentSize] = [0, 0, 0, 0];
+  let join: LedgerNode | null = null;
+  for (const id of column.nodes) {
+    const node = ledger.nodes[id]!;
+    for (const at of node.arrived) {
+      const edge = ledger.edges[at]!;
+      const norm = metrics.edgeNorm(edge);
+      if (inside.has(edge.consumer) || norm === null) continue;
+      arrived += norm * norm;
+      arrivedSize += edge.size;
+    }
+    for (const at of node.downstream) {
+      const edge = ledger.edges[at]!;
+      const norm = metrics.edgeNorm(edge);
+      if (inside.has(edge.source) || norm === null || ledger.nodes[edge.source]!.kind === "parameter") continue;
+      sent += norm * norm;
+      sentSize += edge.size;
+    }
+    if (node.arrived.length > 1 && (!join || (metrics.upstreamNorm(node) ?? 0) > (metrics.upstreamNorm(join) ?? 0))) join = node;
+  }
+  const last = ledger.nodes[column.nodes[column.nodes.length - 1]!]!;
+  const arriving = arrivedSize ? Math.sqrt(arrived / arrivedSize) : metrics.upstreamRms(last);
+  const leaving = sentSize ? Math.sqrt(sent / sentSize) : null;
+  return {
+    arriving,
+    gain: arriving && leaving !== null ? leaving / arriving : null,
+    shares: join ? sharesOf(join, metrics).map((item) => item.share) : [],
+    parameters: column.parameters.map((id) => ({ id, rms: metrics.upstreamRms(ledger.nodes[id]!) })),
+  };
+}

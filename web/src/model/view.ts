@@ -1,0 +1,99 @@
+// What is visible for a set of expanded groups: the items, and the edges between them. Every
+// edge of the ledger is drawn between the outermost closed items around its two ends.
+
+import { isGroup, lineage, type Group, type Item } from "./items";
+import type { Ledger } from "./ledger";
+import type { Tree } from "./tree";
+
+export interface VisibleEdge {
+  id: string;
+  source: Item;
+  consumer: Item;
+  /** Ids of the ledger's edges that run here. */
+  edges: number[];
+  /** Index into `Ledger.cuts` for a drawn cut, which has no edge of its own. */
+  cut: number | null;
+  /** Open groups around the source (innermost first) up to the common one, which is not included. */
+  exits: Group[];
+  /** Open groups around the consumer, outermost first. */
+  entries: Group[];
+  common: Group;
+}
+
+export interface View {
+  expanded: ReadonlySet<string>;
+  edges: VisibleEdge[];
+  /** The visible item that stands for each node. */
+  shown: Item[];
+}
+
+export function isOpen(item: Item, expanded: ReadonlySet<string>): item is Group {
+  return isGroup(item) && (item.kind === "root" || expanded.has(item.id));
+}
+
+function connect(source: Item, consumer: Item, root: Group): Omit<VisibleEdge, "edges" | "cut" | "id"> {
+  const from = lineage(source);
+  const to = lineage(consumer);
+  let depth = 0;
+  while (from[depth] === to[depth] && isGroup(from[depth]!)) depth++;
+  return {
+    source,
+    consumer,
+    common: depth ? (from[depth - 1] as Group) : root,
+    exits: from.slice(depth, -1).reverse() as Group[],
+    entries: to.slice(depth, -1) as Group[],
+  };
+}
+
+export function makeView(ledger: Ledger, tree: Tree, expanded: ReadonlySet<string>): View {
+  const shown = tree.leafOf.map((leaf) => {
+    for (const item of lineage(leaf)) if (!isOpen(item, expanded)) return item;
+    return leaf;
+  });
+  const edges = new Map<string, VisibleEdge>();
+  const add = (source: number, consumer: number, edge: number | null, cut: number | null): void => {
+    const from = shown[source];
+    const to = shown[consumer];
+    if (!from || !to || from === to) return;
+    const id = cut === null ? `${from.id}>${to.id}` : `cut${cut}`;
+    let known = edges.get(id);
+    if (!known) {
+      known = { id, edges: [], cut, ...connect(from, to, tree.root) };
+      edges.set(id, known);
+    }
+    if (edge !== null) known.edges.push(edge);
+  };
+  for (const edge of ledger.edges) add(edge.source, edge.consumer, edge.id, null);
+  ledger.cuts.forEach((cut, index) => {
+    if (cut.source === null || cut.consumer === null || cut.source === cut.consumer) return;
+    const recorded = ledger.edges.some(
+      (edge) => edge.cut && edge.source === cut.source && edge.consumer === cut.consumer,
+    );
+    if (!recorded) add(cut.source, cut.consumer, null, index);
+  });
+  return { expanded, edges: [...edges.values()], shown };
+}
+
+/** The open groups that must be open for `item` to be seen. */
+export function ancestorsOf(item: Item): string[] {
+  return lineage(item).slice(0, -1).map((group) => group.id);
+}
+
+/** A calm first view: open what is small, stop before the screen fills. */
+export function firstExpansion(tree: Tree, budget = 16): Set<string> {
+  const expanded = new Set<string>();
+  let visible = tree.root.children.length;
+  const queue = tree.root.children.filter(isGroup);
+  // A model that is one group, or a group and a few leaves, would otherwise open as a single box.
+  while (queue.length) {
+    queue.sort((a, b) => a.children.length - b.children.length);
+    const next = queue.shift()!;
+    const grown = visible - 1 + next.children.length;
+    if (grown > budget && visible > 4) break;
+    if (next.children.length > 64) break;
+    expanded.add(next.id);
+    visible = grown;
+    queue.push(...next.children.filter(isGroup));
+  }
+  return expanded;
+}

@@ -1,0 +1,203 @@
+// The sheet of one node: what it computed, its local rule, what arrived and what it passed on.
+
+import type { Context } from "../context";
+import { percent, plural, shape, show, signed } from "../model/format";
+import type { LedgerEdge, LedgerNode, Stats } from "../model/ledger";
+import type { Metrics } from "../model/metrics";
+import { placeOf } from "../model/place";
+import { notice } from "./finding_sheet";
+import type { Cell, CellLike, Section, Sheet } from "./sections";
+
+function nodeCell(node: LedgerNode): Cell {
+  return { text: placeOf(node), node: node.id, title: node.where ?? undefined };
+}
+
+function number(value: number | null | undefined, tone?: "value" | "gradient"): Cell {
+  return { text: show(value), tone };
+}
+
+function statisticsRows(node: LedgerNode, other: LedgerNode | null): CellLike[][] {
+  const rows: [string, (stats: Stats) => string][] = [
+    ["rms", (stats) => show(stats.rms, 4)],
+    ["norm", (stats) => show(stats.norm, 4)],
+    ["mean", (stats) => show(stats.mean, 4)],
+    ["min", (stats) => show(stats.minimum, 4)],
+    ["max", (stats) => show(stats.maximum, 4)],
+    ["zeros", (stats) => (stats.zeros === null ? "–" : percent(stats.zeros / stats.size))],
+    ["not finite", (stats) => String(stats.nonfinite)],
+  ];
+  return rows.map(([name, read]) => {
+    const cells = [node.value, node.upstream, ...(other ? [other.value, other.upstream] : [])];
+    return [
+      { text: name, tone: "muted" as const },
+      ...cells.map((stats, index): Cell => ({
+        text: stats ? read(stats) : "–",
+        tone: name === "not finite" && stats?.nonfinite ? "error" : index % 2 ? "gradient" : "value",
+      })),
+    ];
+  });
+}
+
+function statistics(node: LedgerNode, other: LedgerNode | null, metrics: Metrics): Section {
+  const columns = other ? ["", "value", "gradient", "value, other", "gradient, other"] : ["", "value", "gradient"];
+  const step = metrics.step === null ? null : metrics.ledger.steps[metrics.step];
+  return {
+    kind: "table", heading: "Forward value, and the gradient that arrived", columns, rows: statisticsRows(node, other),
+    note: step ? `At step ${step.step}: gradient norm ${show(metrics.upstreamNorm(node), 4)}, rms ${show(metrics.upstreamRms(node), 4)}. The table shows the ledger's own sweep.` : undefined,
+  };
+}
+
+function upstream(node: LedgerNode, context: Context): Section[] {
+  const metrics = context.metrics();
+  const { ledger } = metrics;
+  if (!node.arrived.length) return [];
+  const other = context.other();
+  const rows = node.arrived.map((id): CellLike[] => {
+    const edge = ledger.edges[id]!;
+    const share = metrics.share(edge);
+    const row: CellLike[] = [
+      nodeCell(ledger.nodes[edge.consumer]!),
+      number(metrics.edgeNorm(edge), "gradient"),
+      { text: edge.cancels ? "cancels" : percent(share), share },
+      { text: show(edge.cosine) },
+    ];
+    if (other) row.push(number(other.edgeNorm(other.ledger.edges[id]!), "gradient"));
+    return row;
+  });
+  const sum = node.arrived.reduce((total, id) => total + (metrics.share(ledger.edges[id]!) ?? NaN), 0);
+  const footer: CellLike[] = [
+    { text: node.arrived.length > 1 ? "sum" : "in all", tone: "strong" },
+    { text: show(metrics.upstreamNorm(node)), tone: "strong" },
+    { text: Number.isFinite(sum) ? percent(sum) : "–", tone: "strong" },
+    "",
+  ];
+  if (other) footer.push({ text: show(other.upstreamNorm(other.ledger.nodes[node.id]!)), tone: "strong" });
+  return [{
+    kind: "table", heading: "Upstream: who sent it back",
+    columns: ["consumer", "norm", "share", "cosine", ...(other ? ["norm, other"] : [])], rows, footer,
+    note: node.balance === null ? undefined : balanceText(node.balance),
+  }];
+}
+
+function balanceText(balance: number): string {
+  const size = `‖Σ contributions − sum‖ / ‖sum‖ = ${show(balance)}`;
+  return balance > 1e-3 || !Number.isFinite(balance) ? `Does not balance: ${size}` : `Balances: ${size}`;
+}
+
+function downstream(node: LedgerNode, context: Context): Section[] {
+  const metrics = context.metrics();
+  if (!node.downstream.length) return [];
+  const rows = node.downstream.map((id): CellLike[] => {
+    const edge = metrics.ledger.edges[id]!;
+    const gain = metrics.gain(edge);
+    const source = metrics.ledger.nodes[edge.source]!;
+    const argument = edge.name ? `${edge.name} ← ` : "";
+    return [
+      { ...nodeCell(source), text: `${argument}${placeOf(source)}` },
+      edge.cut ? { text: "cut", tone: "warning" } : number(metrics.edgeNorm(edge), "gradient"),
+      { text: show(gain), gain },
+      { text: edge.reducedAxes.length ? `Σ over ${edge.reducedAxes.join(", ")}` : "", tone: "muted" },
+    ];
+  });
+  return [{
+    kind: "table", heading: "Downstream: what it passed on", columns: ["input", "norm", "gain", "summed"], rows,
+  }];
+}
+
+function histograms(node: LedgerNode): Section[] {
+  const result: Section[] = [];
+  const add = (heading: string, tone: "value" | "gradient", stats: Stats | null): void => {
+    if (!stats?.histogram || stats.low === null || stats.high === null) return;
+    result.push({ kind: "histogram", heading, tone, counts: stats.histogram, low: stats.low, high: stats.high, size: stats.size });
+  };
+  add("Distribution of the value", "value", node.value);
+  add("Distribution of the gradient", "gradient", node.upstream);
+  return result;
+}
+
+function notices(node: LedgerNode, context: Context): Section[] {
+  const result: Section[] = context.ledger.findings.filter((finding) => finding.node === node.id).map(notice);
+  if (node.absence) result.push({ kind: "notice", tone: "note", title: "no gradient, or exactly zero", text: node.absence });
+  if (node.birth) {
+    const origin = {
+      forward: "Already non-finite on the way up.",
+      local: "Finite upstream, non-finite downstream: it was born in this node's local gradient.",
+      merge: "Finite contributions whose sum is not finite.",
+      propagated: "Came in from a consumer; it was born further up.",
+    }[node.birth];
+    result.push({ kind: "notice", tone: node.birth === "propagated" ? "note" : "error", title: `non-finite: ${node.birth}`, text: [origin, node.birthDetail].filter(Boolean).join(" ") });
+  }
+  if (node.units && (node.units.dead || node.units.saturated)) {
+    const { dead, saturated, count, since } = node.units;
+    const parts = [dead && `${plural(dead, "unit")} of ${count} dead`, saturated && `${plural(saturated, "unit")} of ${count} saturated`];
+    result.push({ kind: "notice", tone: "note", title: "units that do not learn", text: parts.filter(Boolean).join(", ") + (since === null ? "." : `, since step ${since}.`) });
+  }
+  return result;
+}
+
+function source(node: LedgerNode, context: Context): Section[] {
+  const snippet = node.file ? context.ledger.sources.get(node.file) : undefined;
+  if (!snippet || node.line === null || !node.file) return [];
+  const first = Math.max(snippet.first_line, node.line - 4);
+  const last = Math.min(snippet.first_line + snippet.lines.length - 1, node.line + 3);
+  const lines = snippet.lines.slice(first - snippet.first_line, last - snippet.first_line + 1);
+  if (!lines.length) return [];
+  const within = node.function ? `${node.where ?? node.file} in ${node.function}` : (node.where ?? node.file);
+  return [{ kind: "source", heading: within, file: node.file, first, lines, marked: node.line }];
+}
+
+export function nodeSheet(node: LedgerNode, context: Context): Sheet {
+  const metrics = context.metrics();
+  const other = context.other()?.ledger.nodes[node.id] ?? null;
+  const tags = [shape(node.shape), node.dtype, ...node.flags];
+  if (node.step !== null) tags.push(`call ${node.step + 1}`);
+  if (node.sweep) tags.push(`sweep ${node.sweep + 1}`);
+  const sections: Section[] = [...notices(node, context)];
+  if (node.formula) sections.push({ kind: "formula", heading: "Local rule", text: node.formula.text, local: node.local });
+  else if (node.local) sections.push({ kind: "formula", heading: "Local rule", text: node.local, local: null });
+  sections.push(statistics(metrics.ledger.nodes[node.id]!, other, metrics), ...upstream(node, context), ...downstream(node, context));
+  if (context.ledger.steps.length > 1) sections.push({ kind: "series", heading: "Gradient norm over the recorded steps", node: node.id });
+  sections.push(...histograms(metrics.ledger.nodes[node.id]!), ...source(node, context));
+  return {
+    kicker: [node.kind === "op" ? "operation" : node.kind, node.module].filter(Boolean).join(" · "),
+    title: node.kind === "op" ? node.op : node.label || node.op,
+    subtitle: node.names.length > 1 ? `also ${node.names.slice(1).join(", ")}` : node.kind === "op" && node.label !== node.op ? node.label : "",
+    where: node.where, tags: tags.filter(Boolean), route: node.id, sections,
+  };
+}
+
+/** The sheet of an edge, or of the edges between two closed groups. */
+export function edgesSheet(title: string, edges: LedgerEdge[], context: Context, cut: number | null): Sheet {
+  const metrics = context.metrics();
+  const sections: Section[] = [];
+  if (cut !== null) {
+    const value = context.ledger.cuts[cut]!;
+    sections.push({ kind: "facts", heading: "A value that left the graph", facts: [
+      ["reason", value.reason], ["operation", value.op], ["where", value.where ?? "–"], ["shape", shape(value.shape)],
+      ["without gradient", value.parameters.join(", ") || "–"],
+    ] });
+  }
+  const loudest = [...edges].sort((a, b) => (metrics.edgeNorm(b) ?? -1) - (metrics.edgeNorm(a) ?? -1));
+  const rows = loudest.slice(0, 40).map((edge): CellLike[] => [
+    nodeCell(metrics.ledger.nodes[edge.consumer]!),
+    { ...nodeCell(metrics.ledger.nodes[edge.source]!), text: `${edge.name ? `${edge.name} ← ` : ""}${placeOf(metrics.ledger.nodes[edge.source]!)}` },
+    number(metrics.edgeNorm(edge), "gradient"),
+    { text: show(metrics.gain(edge)), gain: metrics.gain(edge) },
+    { text: percent(metrics.share(edge)), share: metrics.share(edge) },
+  ]);
+  if (rows.length) {
+    sections.push({ kind: "table", heading: "Contributions, loudest first", columns: ["from", "to", "norm", "gain", "share"], rows,
+      note: loudest.length > rows.length ? `and ${loudest.length - rows.length} more` : undefined });
+  }
+  if (edges.length === 1) {
+    const edge = edges[0]!;
+    sections.push({ kind: "facts", heading: "This contribution", facts: [
+      ["norm", show(metrics.edgeNorm(edge), 4)], ["rms", show(metrics.edgeRms(edge), 4)],
+      ["share of the sum", edge.cancels ? "the contributions cancel" : signed(metrics.share(edge))],
+      ["cosine with the sum", show(edge.cosine)], ["gain", show(metrics.gain(edge), 4)],
+      ["zeros", edge.zeros === null ? "–" : `${edge.zeros} of ${edge.size}`], ["not finite", String(edge.nonfinite)],
+      ["summed over axes", edge.reducedAxes.join(", ") || "none"],
+    ] });
+  }
+  return { kicker: edges.length > 1 ? plural(edges.length, "edge") : "edge", title, subtitle: "", where: null, tags: [], route: edges[0]?.source ?? null, sections };
+}
