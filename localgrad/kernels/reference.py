@@ -46,6 +46,8 @@ def stretch(value: Any, shape: tuple[int, ...]) -> Any:
 
 def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x)), through tanh, which neither overflows nor loses its small end."""
+    if hasattr(x, "sigmoid"):
+        return x.sigmoid()  # a Tensor records one node, a symbol prints σ(x)
     return numpy.tanh(x * 0.5) * 0.5 + 0.5
 
 
