@@ -108,3 +108,112 @@ def shuffle_and_sampler(where: str) -> DataError:
 def not_positive(name: str, value: Any, where: str) -> DataError:
     """A count that must be at least one."""
     return DataError(f"{name}={value!r} must be at least 1{_at(where)}.")
+
+
+# -- recipes and runs ------------------------------------------------------------------------------
+
+
+class CheckpointError(RunError):
+    """A checkpoint that cannot be read, or that belongs to something else."""
+
+
+def unknown_recipe(name: str, known: Sequence[str]) -> RunError:
+    """A recipe that does not exist."""
+    return RunError(
+        f"there is no recipe {name!r}.{nearest(name, known)}\n"
+        f"  Recipes: {', '.join(known)}. To train one of your own, give its file: "
+        "localgrad train my_recipe.py"
+    )
+
+
+def not_one_recipe(name: str, found: Sequence[str]) -> RunError:
+    """A file that defines no recipe, or several."""
+    what = f"several: {', '.join(found)}" if found else "none"
+    return RunError(
+        f"{name} should define one recipe, a subclass of localgrad.train.Recipe; it defines {what}."
+    )
+
+
+def no_file(path: Path) -> RunError:
+    """A file that does not exist."""
+    return RunError(f"there is no file {path}.")
+
+
+def needs_data(recipe: str, what: str) -> RunError:
+    """A recipe whose data do not come with a package."""
+    return RunError(
+        f"the recipe {recipe} needs data: {what}.\n"
+        f"  Name it: localgrad train {recipe} --data FOLDER"
+    )
+
+
+def run_exists(folder: Path) -> RunError:
+    """A new run would overwrite another."""
+    return RunError(
+        f"{folder} already holds a run.\n"
+        f"  Continue it with --resume --out {folder}, or choose another folder with --out."
+    )
+
+
+def no_run(folder: Path, known: Sequence[str]) -> RunError:
+    """A folder that holds no run."""
+    listed = f"  Runs here: {', '.join(list(known)[-5:])}." if known else "  Train one first:"
+    hint = nearest(str(folder), known)
+    return RunError(
+        f"{folder} holds no run.{hint}\n{listed}" + ("" if known else " localgrad train")
+    )
+
+
+def foreign_run(path: Path) -> RunError:
+    """A settings file that localgrad did not write."""
+    return RunError(f"{path} was not written by this version of localgrad train.")
+
+
+def other_settings(folder: Path, changed: Sequence[tuple[str, Any, Any]]) -> RunError:
+    """A run is resumed with other settings than it began with."""
+    listed = ", ".join(f"{name} {before} (now {now})" for name, before, now in changed)
+    return RunError(
+        f"the run in {folder} began with {listed}.\n"
+        "  A run is resumed with the settings it began with: leave these options out, or start a "
+        "new run without --resume."
+    )
+
+
+def other_data(folder: Path, before: Sequence[int], now: Sequence[int]) -> RunError:
+    """A run is resumed on other data than it began with."""
+    return RunError(
+        f"the run in {folder} began with {before[0]} examples and {before[1]} held out; the data "
+        f"now hold {now[0]} and {now[1]}.\n  Put the data back, or start a new run."
+    )
+
+
+def diverged(loss: float, step: int, lr: float, folder: Path) -> RunError:
+    """A loss that is not a number."""
+    return RunError(
+        f"the loss became {loss} at step {step}; the run stopped before it could spoil its "
+        f"weights.\n  Try a smaller learning rate, such as --lr {lr / 10:g}; "
+        f"localgrad report {folder} shows where the last checkpoint stood."
+    )
+
+
+def broken_checkpoint(path: Path, problem: str) -> CheckpointError:
+    """A checkpoint that is truncated or damaged."""
+    return CheckpointError(
+        f"{path} is truncated, damaged, or no safetensors file ({problem}).\n"
+        "  localgrad writes checkpoints atomically, so it was changed afterwards: copy it again, "
+        "or remove it to begin the run anew."
+    )
+
+
+def foreign_checkpoint(path: Path, names: Sequence[str]) -> CheckpointError:
+    """A safetensors file that is no checkpoint of a run."""
+    few = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
+    return CheckpointError(
+        f"{path} is a safetensors file, but no checkpoint of a run; it holds {few or 'nothing'}.\n"
+        "  Weights alone are read with lg.load(path)."
+    )
+
+
+def not_positive_rate(lr: float) -> RunError:
+    """A learning rate that does not learn."""
+    return RunError(f"--lr {lr:g} must be greater than 0.")

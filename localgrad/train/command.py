@@ -1,0 +1,105 @@
+"""What `localgrad train` and `localgrad recipes` do."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from localgrad import errors_of_runs as errors
+from localgrad.nn import Module
+from localgrad.train import catalogue, run
+from localgrad.train.loop import Outcome, train
+from localgrad.train.progress import Progress
+from localgrad.train.run import Run, Settings
+from localgrad.train.scores import shown
+
+
+def run_recipe(
+    console: Console, name: str | None, given: dict[str, Any], out: Path | None, resume: bool
+) -> bool:
+    """Train a recipe, or go on with an unfinished run; False if Ctrl-C stopped it."""
+    if given["data"] is not None:
+        given["data"] = str(given["data"].expanduser().resolve())
+    if name is not None and name.endswith(".py"):
+        name = str(Path(name).resolve())
+    if given["lr"] is not None and not given["lr"] > 0:
+        raise errors.not_positive_rate(given["lr"])
+    found = find_run(name, out) if resume else None
+    if found is None:
+        if resume:
+            console.print("nothing to resume: a new run begins", style="dim")
+        found = new_run(name or catalogue.DEFAULT, given, out)
+    else:
+        refuse_changes(found, name, given)
+    outcome = train(found, Progress(console))
+    if not outcome.finished:
+        console.print(
+            f"stopped after step {outcome.training.step:,}; nothing is lost. Go on with\n"
+            f"  localgrad train --resume --out {found.folder}",
+            highlight=False,
+        )
+        return False
+    finish(console, found, outcome)
+    return True
+
+
+def find_run(name: str | None, out: Path | None) -> Run | None:
+    """The run to resume: the one in `out`, or the newest one (of this recipe)."""
+    if out is None:
+        return run.newest(name)
+    return run.open_run(out) if (out / "settings.json").exists() else None
+
+
+def new_run(name: str, given: dict[str, Any], out: Path | None) -> Run:
+    """A new run's folder; its data are opened first, so that bad input leaves no folder behind."""
+    recipe = catalogue.recipe(name)
+    recipe.data(None if given["data"] is None else Path(given["data"]))
+    own = {"epochs": recipe.epochs, "batch_size": recipe.batch_size, "lr": recipe.lr, "seed": 0}
+    chosen = own | {key: value for key, value in given.items() if value is not None}
+    chosen.setdefault("data", None)
+    created = datetime.now().astimezone().isoformat(timespec="seconds")
+    return run.start(out, Settings(recipe=name, created=created, **chosen))
+
+
+def refuse_changes(found: Run, name: str | None, given: dict[str, Any]) -> None:
+    """A run goes on as it began; a different setting on the command line is an error."""
+    wanted = given | {"recipe": name}
+    changed = [
+        (key, getattr(found.settings, key), value)
+        for key, value in wanted.items()
+        if value is not None and value != getattr(found.settings, key)
+    ]
+    if changed:
+        raise errors.other_settings(found.folder, changed)
+
+
+def finish(console: Console, found: Run, outcome: Outcome) -> None:
+    """What a complete run leaves behind: the weights, the report, and where they lie."""
+    from localgrad.train.inspection import save_report
+    from localgrad.train.weights import save_weights
+
+    network: Module = outcome.training.network
+    save_weights(network, found.model)
+    save_report(outcome.training, found.report)
+    scores = "  ".join(shown(name, value) for name, value in outcome.scores.items())
+    console.print(f"\nheld out: [bold green]{scores}[/]", highlight=False)
+    console.print(f"in {outcome.seconds:.0f} s", style="dim", highlight=False)
+    console.print(f"run     {found.folder}", highlight=False)
+    console.print(f"report  {found.report}", highlight=False)
+
+
+def list_recipes(console: Console) -> None:
+    """A table of everything that `localgrad train` can train."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("recipe", "what it does", "score", "simple reference", "minutes"):
+        table.add_column(heading, style="bold" if heading == "recipe" else None)
+    for name in catalogue.names():
+        recipe = catalogue.recipe(name)
+        minutes = "" if recipe.minutes is None else f"{recipe.minutes:g}"
+        score = f"{recipe.score} {recipe.expected}"
+        table.add_row(name, recipe.summary(), score, recipe.reference, minutes)
+    console.print(table)

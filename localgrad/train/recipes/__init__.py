@@ -1,0 +1,1 @@
+"""What `localgrad train NAME` can train: one readable file each, named like the recipe."""
