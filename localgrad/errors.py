@@ -329,3 +329,64 @@ def label_out_of_range(label: int, classes: int, where: str) -> ShapeError:
         f"{_at(where)}.\n"
         "  Widen the last layer, or mark what is not to count: ignore_index=…"
     )
+
+
+def no_fan(shape: tuple[int, ...], where: str) -> ShapeError:
+    """A vector has no inputs and outputs to scale an initial value by."""
+    return ShapeError(
+        f"a tensor of shape {shape} has no number of inputs and outputs{_at(where)}: that takes two "
+        "axes or more.\n  For a bias, write nn.init.zeros_(tensor) or nn.init.uniform_(tensor, …)."
+    )
+
+
+def no_such_child(module: str, index: int, count: int, where: str) -> LocalgradError:
+    """An index beyond a container's end."""
+
+    class Missing(ShapeError, IndexError):
+        """Found by `except IndexError`, too."""
+
+    return Missing(f"{module} has {count} modules; there is no number {index}{_at(where)}.")
+
+
+def taken_name(module: str, name: str, where: str) -> LocalgradError:
+    """A child under a name that the container itself uses."""
+    return DeclarationError(
+        f"{module} has a method called {name!r} already{_at(where)}; choose another name."
+    )
+
+
+def index_dtype(dtype: Any, where: str) -> ShapeError:
+    """Rows of a table are named by whole numbers."""
+    return ShapeError(
+        f"an embedding looks up whole numbers, not {dtype}{_at(where)}: index.astype('int64')."
+    )
+
+
+def row_out_of_range(index: int, rows: int, where: str) -> ShapeError:
+    """A number that names no row of the table."""
+    return ShapeError(
+        f"{index} names no row of a table of {rows}{_at(where)}; rows are 0 to {rows - 1}."
+    )
+
+
+def not_a_probability(p: Any, where: str) -> ShapeError:
+    """A number outside [0, 1] where a probability is meant."""
+    return ShapeError(f"p={p} is no probability{_at(where)}: choose it from 0 to 1.")
+
+
+def broadcast_loss(name: str, input: Any, target: Any, where: str) -> ShapeError:
+    """Input and target of different shapes, which broadcasting would silently stretch."""
+    return ShapeError(
+        f"{name} compares element with element: the input has shape {tuple(input)}, the target "
+        f"{tuple(target)}{_at(where)}.\n"
+        "  Give them one shape, such as target.reshape(input.shape)."
+    )
+
+
+def no_such_name(name: str, known: Any) -> AttributeError:
+    """`lg.name` where there is no such name: the nearest ones that there are."""
+    import difflib
+
+    near = difflib.get_close_matches(name, sorted(set(known)), 3)
+    hint = f" Did you mean {' or '.join(f'lg.{n}' for n in near)}?" if near else ""
+    return AttributeError(f"module 'localgrad' has no attribute {name!r}.{hint}")

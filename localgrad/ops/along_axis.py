@@ -1,0 +1,75 @@
+"""Softmax and its kin: along an axis, the Jacobian is a diagonal plus outer products."""
+
+from typing import Any
+
+from localgrad.kernels import reference as xp
+from localgrad.local import axis_operator
+from localgrad.ops import draw
+
+
+def exponentials(x: Any, axis: Any) -> Any:
+    return xp.exp(x - xp.max(x, axis=axis, keepdims=True, initial=-xp.inf))
+
+
+def softmax_of(x: Any, axis: Any = -1) -> Any:
+    e = exponentials(x, axis)
+    return e / xp.sum(e, axis=axis, keepdims=True)
+
+
+def log_softmax_of(x: Any, axis: Any = -1) -> Any:
+    shifted = x - xp.max(x, axis=axis, keepdims=True, initial=-xp.inf)
+    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
+
+
+def spread_of(x: Any, axis: Any, eps: float) -> Any:
+    """1 / √(var + eps)."""
+    return 1 / xp.sqrt(xp.var(x, axis=axis, keepdims=True) + eps)
+
+
+def standardized(x: Any, axis: Any = -1, eps: float = 1e-5) -> Any:
+    return (x - xp.mean(x, axis=axis, keepdims=True)) * spread_of(x, axis, eps)
+
+
+def count(x: Any, axis: Any) -> int:
+    """How many elements lie along the axes."""
+    n = 1
+    for a in axis if isinstance(axis, tuple) else (axis,):
+        n *= x.shape[a]
+    return n
+
+
+softmax = axis_operator(
+    "softmax",
+    softmax_of,
+    diagonal=lambda y: y,
+    terms=[(lambda y: -y, lambda y: y)],
+    doc="eˣ / Σ eˣ along the axis.",
+    example=draw.anywhere,
+)
+softmin = axis_operator(
+    "softmin",
+    lambda x, axis=-1: softmax_of(-x, axis),
+    diagonal=lambda y: -y,
+    terms=[(lambda y: y, lambda y: y)],
+    doc="e⁻ˣ / Σ e⁻ˣ along the axis.",
+    example=draw.anywhere,
+)
+log_softmax = axis_operator(
+    "log_softmax",
+    log_softmax_of,
+    diagonal=lambda: 1,
+    terms=[(lambda: -1, lambda y: xp.exp(y))],
+    doc="x - log Σ eˣ along the axis.",
+    example=draw.anywhere,
+)
+standardize = axis_operator(
+    "standardize",
+    standardized,
+    diagonal=lambda x, axis, eps: spread_of(x, axis, eps),
+    terms=[
+        (lambda x, axis, eps: -spread_of(x, axis, eps) / count(x, axis), lambda: 1),
+        (lambda x, y, axis, eps: y * (-spread_of(x, axis, eps) / count(x, axis)), lambda y: y),
+    ],
+    doc="(x - mean) / √(var + eps) along the axis or axes: the core of every normalisation.",
+    example=draw.anywhere,
+)

@@ -1,0 +1,139 @@
+"""Reductions: many elements become one. A partial sees `y` with the reduced axes kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from localgrad.kernels import reference as xp
+from localgrad.local import flat, reduction, select_reduction
+from localgrad.ops import draw
+from localgrad.ops.cumulative import product_of_others
+
+CHOICE = "a position does not change with a small change of the values"
+COUNT = "a count does not change with a small change of the values"
+along = draw.reals(axis=1)
+
+
+def largest(x: Any, axis: Any) -> Any:
+    """The maximum with its axes kept; 0 where that is infinite, so that x - it is no NaN."""
+    found = xp.max(x, axis=axis, keepdims=True, initial=-xp.inf)
+    return xp.where(xp.isfinite(found), found, xp.zeros((), x.dtype))
+
+
+def log_of_sum(x: Any, axis: Any, keepdims: bool) -> Any:
+    shift = largest(x, axis)
+    with xp.errstate(divide="ignore"):  # log 0 is the right answer where all are -∞
+        y = xp.log(xp.sum(xp.exp(x - shift), axis=axis, keepdims=True)) + shift
+    return y if keepdims else xp.squeeze(y, axis)
+
+
+def shared(g: Any, x: Any, y: Any, axis: Any) -> Any:
+    """g to the elements that equal y, in even parts."""
+    return xp.where(x == y, g / xp.sum(x == y, axis=axis, keepdims=True, dtype=g.dtype), 0)
+
+
+sum = reduction(
+    "sum",
+    lambda x, axis, keepdims, dtype=None: xp.sum(x, axis=axis, keepdims=keepdims, dtype=dtype),
+    x=lambda: 1,
+    doc="Σ x over the axes.",
+    example=along,
+)
+mean = reduction(
+    "mean",
+    lambda x, axis, keepdims, dtype=None: xp.mean(x, axis=axis, keepdims=keepdims, dtype=dtype),
+    x=lambda n: 1 / n,
+    doc="Σ x / n over the axes.",
+    example=along,
+)
+prod = reduction(
+    "prod",
+    lambda x, axis, keepdims, dtype=None: xp.prod(x, axis=axis, keepdims=keepdims, dtype=dtype),
+    x=lambda x, axis: product_of_others(x, axis),
+    doc="Π x over the axes.",
+    example=along,
+    kink="none: at zeros too the product of the other elements",
+)
+var = reduction(
+    "var",
+    lambda x, axis, keepdims, correction=0: xp.var(
+        x, axis=axis, keepdims=keepdims, ddof=correction
+    ),
+    x=lambda x, axis, n, correction: (x - xp.mean(x, axis=axis, keepdims=True))
+    * 2
+    / (n - correction),
+    doc="Σ (x - mean)² / (n - correction) over the axes.",
+    example=draw.reals(axis=1, correction=1),
+)
+std = reduction(
+    "std",
+    lambda x, axis, keepdims, correction=0: xp.std(
+        x, axis=axis, keepdims=keepdims, ddof=correction
+    ),
+    x=lambda x, y, axis, n, correction: (x - xp.mean(x, axis=axis, keepdims=True))
+    / ((n - correction) * xp.where(y == 0, 1, y)),
+    doc="√(Σ (x - mean)² / (n - correction)) over the axes.",
+    example=draw.reals(axis=1, correction=1),
+    kink="0 where all elements are equal",
+)
+max = select_reduction(
+    "max",
+    lambda x, axis, keepdims: xp.max(x, axis=axis, keepdims=keepdims),
+    x=shared,
+    doc="The largest element over the axes.",
+    example=along,
+    kink="shared evenly by the largest",
+)
+min = select_reduction(
+    "min",
+    lambda x, axis, keepdims: xp.min(x, axis=axis, keepdims=keepdims),
+    x=shared,
+    doc="The smallest element over the axes.",
+    example=along,
+    kink="shared evenly by the smallest",
+)
+logsumexp = reduction(
+    "logsumexp",
+    log_of_sum,
+    x=lambda x, y: xp.exp(x - y),
+    doc="log Σ eˣ over the axes, without overflow.",
+    example=along,
+)
+
+any = flat(
+    "any",
+    lambda x, axis=None, keepdims=False: xp.any(x, axis=axis, keepdims=keepdims),
+    COUNT,
+    doc="Whether any element is true.",
+    example=draw.truths(axis=1),
+)
+all = flat(
+    "all",
+    lambda x, axis=None, keepdims=False: xp.all(x, axis=axis, keepdims=keepdims),
+    COUNT,
+    doc="Whether every element is true.",
+    example=draw.truths(axis=1),
+)
+count_nonzero = flat(
+    "count_nonzero",
+    lambda x, axis=None, keepdims=False: xp.asarray(
+        xp.count_nonzero(x, axis=axis, keepdims=keepdims)
+    ),
+    COUNT,
+    doc="How many elements are not zero.",
+    example=along,
+)
+argmax = flat(
+    "argmax",
+    lambda x, axis=None, keepdims=False: xp.argmax(x, axis=axis, keepdims=keepdims),
+    CHOICE,
+    doc="The position of the (first) largest element.",
+    example=along,
+)
+argmin = flat(
+    "argmin",
+    lambda x, axis=None, keepdims=False: xp.argmin(x, axis=axis, keepdims=keepdims),
+    CHOICE,
+    doc="The position of the (first) smallest element.",
+    example=along,
+)
