@@ -1,0 +1,129 @@
+"""Convolution, forward: every output row is one call of the microkernel per panel of channels."""
+
+from __future__ import annotations
+
+from numba import njit
+
+from .emit import address
+from .host import CACHE, host
+from .launch import barrier, parallel, share
+from .microkernel import reduce_product
+from .pack import size_of, width_of
+from .product import copy_tile
+from .window import Geometry, load_band, pack_forward
+
+_BAND = 1 << 17  # bytes of a padded band: a quarter of the second-level cache
+
+
+def _ceil(a: int, b: int) -> int:
+    return -(-a // b)
+
+
+def band_rows(g: Geometry, size: int, threads: int) -> int:
+    """Output rows of one work item: enough items for all threads, each within the cache."""
+    line = (g.width + 2 * g.pad_w) * g.channels * size * g.stride_h
+    rows = max(_BAND // max(line, 1), 4)
+    if g.batch % threads:
+        rows = min(rows, max(_ceil(g.out_h * g.batch, 4 * threads), 1))
+    bands = _ceil(g.out_h, max(min(rows, g.out_h), 1))
+    return max(_ceil(g.out_h, max(bands, 1)), 1)
+
+
+def forward_scratch(g: Geometry, rows: int, size: int, threads: int) -> int:
+    """Bytes of workspace: packed weights and bias, and per thread a band, a panel and a tile."""
+    width = host().lanes(size) * host().vectors
+    panels = g.groups * _ceil(g.out_channels // g.groups, width)
+    depth = g.kernel_h * g.kernel_w * (g.channels // g.groups)
+    band_h = (rows - 1) * g.stride_h + g.dilation_h * (g.kernel_h - 1) + 1
+    band = band_h * (g.width + 2 * g.pad_w) * g.channels
+    flat = g.out_h * g.out_w if g.kernel_h == 1 and g.kernel_w == 1 else g.out_w
+    return size * (panels * (depth + 1) * width
+                   + threads * (band + depth * width + flat * width + 64))
+
+
+@njit(cache=CACHE)
+def _task(  # type: ignore[no-untyped-def]
+    x, channels_last, weight, bias, has_bias, y, flags, g, rows, work, thread, threads,
+):
+    (batch, channels, height, width_in, out_channels, kernel_h, kernel_w, stride_h, stride_w,
+     pad_h, pad_w, dilation_h, dilation_w, groups, out_h, out_w) = g
+    zero = y.dtype.type(0)
+    size, width = size_of(zero), width_of(zero)
+    inputs, outputs = channels // groups, out_channels // groups
+    taps = kernel_h * kernel_w
+    depth = taps * inputs
+    panels = (outputs + width - 1) // width
+    biases = work + groups * panels * depth * width * size
+    columns = width_in + 2 * pad_w
+    band_h = (rows - 1) * stride_h + dilation_h * (kernel_h - 1) + 1
+    flat = out_h * out_w if taps == 1 else out_w
+    own = biases + groups * panels * width * size + thread * (
+        band_h * columns * channels + depth * width + flat * width + 64) * size
+    band = own
+    spare = band + band_h * columns * channels * size
+    tile = spare + depth * width * size
+
+    low, high = share(groups * panels, thread, threads)
+    for number in range(low, high):
+        group, panel = number // panels, number % panels
+        first = group * outputs + panel * width
+        valid = min(width, outputs - panel * width)
+        pack_forward(work + number * depth * width * size,
+                     address(weight) + first * depth * size, inputs, taps, valid, spare, zero)
+        if has_bias:
+            copy_tile(biases + number * width * size, width, address(bias) + first * size,
+                      width, 1, valid, zero)
+    barrier(threads)
+
+    # One tap, unit stride, no padding: the image is one long row.
+    in_place = channels_last and pad_h == 0 and pad_w == 0
+    merged = inputs == channels and dilation_w == 1
+    if merged:
+        run, s_count = kernel_w * channels, 1
+    else:
+        run, s_count = inputs, kernel_w
+    bands = (out_h + rows - 1) // rows
+    low, high = share(batch * bands, thread, threads)
+    for item in range(low, high):
+        image, first = item // bands, item % bands * rows
+        count = min(rows, out_h - first)
+        source = address(x) + image * channels * height * width_in * size
+        if in_place:
+            start = source + first * stride_h * columns * channels * size
+        else:
+            start = band
+            load_band(band, source, channels_last, channels, height, width_in,
+                      first * stride_h - pad_h,
+                      (count - 1) * stride_h + dilation_h * (kernel_h - 1) + 1,
+                      -pad_w, columns, zero)
+        length = out_w
+        if taps == 1 and stride_h == 1 and stride_w == 1 and columns == out_w:
+            length, count = out_w * count, 1
+        for number in range(groups * panels):
+            group, panel = number // panels, number % panels
+            valid = min(width, outputs - panel * width)
+            init = biases + number * width * size if has_bias else 0
+            panel_at = work + number * depth * width * size
+            for row in range(count):
+                a = start + (row * stride_h * columns * channels + group * inputs) * size
+                c = address(y) + (((image * out_h + first + row) * out_w) * out_channels
+                                  + group * outputs + panel * width) * size
+                c_row = out_channels
+                if valid < width:
+                    c, c_row = tile, width
+                reduce_product(zero, (
+                    length, c, c_row, a, stride_w * channels, 1, panel_at, width, run,
+                    kernel_h, dilation_h * columns * channels, kernel_w * inputs * width,
+                    s_count, dilation_w * channels, inputs * width, init, flags))
+                if valid < width:
+                    c = address(y) + (((image * out_h + first + row) * out_w) * out_channels
+                                      + group * outputs + panel * width) * size
+                    copy_tile(c, out_channels, tile, width, length, valid, zero)
+
+
+@njit(cache=CACHE)
+def forward(  # type: ignore[no-untyped-def]
+    x, channels_last, weight, bias, has_bias, y, flags, g, rows, work, threads,
+):
+    """``y[n, i, j] = epilogue(bias + sum of x * weight)``; y channels last, bias may be absent."""
+    parallel(_task, (x, channels_last, weight, bias, has_bias, y, flags, g, rows, work), threads)
