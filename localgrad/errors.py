@@ -390,3 +390,108 @@ def no_such_name(name: str, known: Any) -> AttributeError:
     near = difflib.get_close_matches(name, sorted(set(known)), 3)
     hint = f" Did you mean {' or '.join(f'lg.{n}' for n in near)}?" if near else ""
     return AttributeError(f"module 'localgrad' has no attribute {name!r}.{hint}")
+
+
+def not_repeatable(first: list[str], second: list[str]) -> GraphError:
+    """A checkpointed function that did something else the second time."""
+    index = next(
+        (i for i, (a, b) in enumerate(zip(first, second)) if a != b), min(len(first), len(second))
+    )
+
+    def name(run: list[str]) -> str:
+        return f"`{run[index]}`" if index < len(run) else "nothing more"
+
+    return GraphError(
+        "a checkpointed function must do the same each time it runs, and this one did not: its "
+        f"operation number {index + 1} was {name(first)} at first and {name(second)} when it was "
+        "computed again.\n  Take branches on counters or on unseeded draws out of it."
+    )
+
+
+def no_parameters(optimiser: str, given: Any, where: str) -> DeclarationError:
+    """An optimiser was given something else than parameters."""
+    return DeclarationError(
+        f"{optimiser} takes an iterable of parameters, or of groups; got {_describe(given)}"
+        f"{_at(where)}.\n"
+        f"  Write optim.{optimiser}(model.parameters(), lr=…). An empty iterable is often "
+        "a generator that was used up, or a model that keeps its layers in a plain list: nn.ModuleList."
+    )
+
+
+def not_a_leaf(optimiser: str, where: str) -> GraphError:
+    """An optimiser cannot change a value that was computed."""
+    return GraphError(
+        f"{optimiser} can only change leaves; one of these tensors was computed{_at(where)}.\n"
+        "  Give it the parameters themselves, before any operation."
+    )
+
+
+def parameter_twice(optimiser: str, shape: Any, where: str) -> DeclarationError:
+    """One parameter in two places would be changed twice a step."""
+    return DeclarationError(
+        f"a parameter of shape {shape} was given to {optimiser} more than once{_at(where)}; "
+        "each belongs in one group, once."
+    )
+
+
+def bad_number(owner: str, name: str, value: Any, allowed: str, where: str) -> DeclarationError:
+    """A number that no rule can use."""
+    return DeclarationError(f"{owner}: {name}={value} must be {allowed}{_at(where)}.")
+
+
+def nesterov(where: str) -> DeclarationError:
+    """Nesterov's step needs a momentum."""
+    return DeclarationError(
+        f"SGD: nesterov=True needs momentum > 0 and dampening=0{_at(where)}."
+    )
+
+
+def no_update(optimiser: str) -> DeclarationError:
+    """An optimiser without a rule was stepped."""
+    return DeclarationError(
+        f"{optimiser} has no `update`; write `def update(self, group, parameters, values, "
+        "gradients)`, which changes `values` in place."
+    )
+
+
+def no_optimiser_state(optimiser: str, where: str) -> StateError:
+    """Something else than an optimiser's state was loaded."""
+    return StateError(
+        f"{optimiser}.load_state_dict takes what state_dict() returned, with 'state' and "
+        f"'param_groups'{_at(where)}; nothing was loaded."
+    )
+
+
+def other_parameters(optimiser: str, own: Any, other: Any, where: str) -> StateError:
+    """An optimiser's state for other parameters."""
+    return StateError(
+        f"this state is of groups of {other} parameters, {optimiser} has groups of {own}"
+        f"{_at(where)}; nothing was loaded.\n"
+        "  Make the optimiser with the same groups as the one that was saved."
+    )
+
+
+def state_shape(optimiser: str, name: str, own: Any, got: Any, where: str) -> StateError:
+    """A remembered array that is not shaped like its parameter."""
+    return StateError(
+        f"{optimiser}: `{name}` has shape {got}, its parameter {own}{_at(where)}; "
+        "nothing was loaded."
+    )
+
+
+def unreadable_file(path: Any, cause: Any, where: str) -> StateError:
+    """A file that is truncated, or no safetensors file at all."""
+    return StateError(
+        f"{path} is no complete safetensors file ({cause}){_at(where)}.\n"
+        "  It may be truncated, or of another format: lg.load reads what lg.save wrote, and any "
+        "*.safetensors. A PyTorch *.pt file is a pickle; save it from PyTorch with "
+        "safetensors.torch.save_file."
+    )
+
+
+def unsavable(path: str, value: Any, where: str) -> StateError:
+    """A value that is neither an array nor plain."""
+    return StateError(
+        f"lg.save cannot keep {path or 'this'}, of type {type(value).__name__}{_at(where)}: "
+        "a state is made of tensors, numbers, strings, None, lists, tuples and dicts."
+    )

@@ -1,0 +1,262 @@
+"""Losses as functions."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from localgrad import errors, ops
+from localgrad.graph.record import here
+from localgrad.local.operation import as_raw
+from localgrad.ops.network import cross_entropy as fused
+from localgrad.tensor import Tensor
+
+
+def reduced(losses: Any, reduction: str) -> Any:
+    """The losses averaged, added up, or as they are."""
+    if reduction == "mean":
+        return ops.mean(losses)
+    if reduction == "sum":
+        return ops.sum(losses)
+    if reduction == "none":
+        return losses
+    raise errors.unknown_choice("reduction", reduction, list(fused.REDUCTIONS), here())
+
+
+def same_shape(name: str, input: Any, target: Any) -> None:
+    """A target shaped unlike the input would be broadcast: n² differences, silently."""
+    if input.shape != target.shape:
+        raise errors.broadcast_loss(name, input.shape, target.shape, here())
+
+
+def tensor(x: Any) -> Tensor:
+    """x as a Tensor, where it is an array or a number."""
+    return x if isinstance(x, Tensor) else Tensor(as_raw(x))
+
+
+def cross_entropy(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """−Σ q log softmax(input) over classes (axis 1), q the target's distribution.
+
+    input (batch, classes, …) or (classes,); target whole numbers (batch, …), or probabilities
+    shaped like the input. "mean" divides by the sum of the targets' weights.
+
+    >>> import localgrad as lg
+    >>> loss = lg.nn.functional.cross_entropy(lg.asarray([[0.0, 0.0]]), lg.asarray([1]))
+    >>> round(float(loss), 4)
+    0.6931
+    """
+    if reduction not in fused.REDUCTIONS:
+        raise errors.unknown_choice("reduction", reduction, list(fused.REDUCTIONS), here())
+    target = tensor(target)
+    if target.dtype.kind == "f":
+        return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
+    options: dict[str, Any] = {"target": target.value, "reduction": reduction}
+    if weight is not None:
+        options["weight"] = as_raw(weight)
+    if ignore_index != -100:
+        options["ignore_index"] = ignore_index
+    if label_smoothing:
+        options["label_smoothing"] = label_smoothing
+    if input.ndim == 2:
+        return fused.cross_entropy(input, **options)
+    places = target.shape
+    if input.ndim == 1:
+        input = ops.reshape(input, (1, -1))
+    elif input.ndim > 2:
+        if places != (input.shape[0], *input.shape[2:]):
+            raise errors.target_shape(input.shape, places, here())
+        input = ops.reshape(ops.moveaxis(input, 1, -1), (-1, input.shape[1]))
+    options["target"] = target.value.reshape(-1)
+    losses = fused.cross_entropy(input, **options)
+    return ops.reshape(losses, places) if reduction == "none" else losses
+
+
+def _soft_cross_entropy(
+    input: Any, target: Any, weight: Any, reduction: str, smoothing: float
+) -> Tensor:
+    same_shape("cross_entropy", input, target)
+    axis = 1 if input.ndim > 1 else 0
+    classes = input.shape[axis]
+    if smoothing:
+        target = target * (1 - smoothing) + smoothing / classes
+    if weight is not None:
+        shape = [1] * input.ndim
+        shape[axis] = classes
+        target = target * ops.reshape(tensor(weight), tuple(shape))
+    losses = -ops.sum(ops.log_softmax(input, axis=axis) * target, axis=axis)
+    if reduction == "mean":
+        return ops.sum(losses) / (losses.size or 1)
+    return reduced(losses, reduction)
+
+
+def nll_loss(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """−weight[t] · input[t] for the target class t; input (batch, classes, …) of log-probabilities."""
+    labels = as_raw(target)
+    axis = 1 if input.ndim > 1 else 0
+    rows = input if input.ndim == 2 else ops.moveaxis(input, axis, -1)
+    rows = ops.reshape(rows, (-1, input.shape[axis]))
+    flat = labels.reshape(-1)
+    fused.check(rows, flat, ignore_index)
+    counted = flat != ignore_index
+    chosen = flat * counted
+    weights = counted.astype(input.dtype)
+    if weight is not None:
+        weights = weights * as_raw(weight)[chosen]
+    picked = ops.take_along_axis(rows, chosen[:, None], axis=1)[:, 0]
+    losses = -(picked * weights)
+    if reduction == "mean":
+        total = weights.sum()
+        return ops.sum(losses) / (total if total else math.nan)
+    return reduced(ops.reshape(losses, labels.shape), reduction)
+
+
+def mse_loss(
+    input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+) -> Tensor:
+    """(input − target)²."""
+    target = tensor(target)
+    same_shape("mse_loss", input, target)
+    return reduced(ops.square(input - target), reduction)
+
+
+def l1_loss(
+    input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+) -> Tensor:
+    """|input − target|."""
+    target = tensor(target)
+    same_shape("l1_loss", input, target)
+    return reduced(ops.abs(input - target), reduction)
+
+
+def huber_loss(
+    input: Any, target: Any, reduction: str = "mean", delta: float = 1.0
+) -> Tensor:
+    """½d² where |d| ≤ delta, else delta · (|d| − ½delta), d = input − target."""
+    target = tensor(target)
+    same_shape("huber_loss", input, target)
+    size = ops.abs(input - target)
+    inner = ops.minimum(size, delta)
+    return reduced(inner * (size - 0.5 * inner), reduction)
+
+
+def smooth_l1_loss(
+    input: Any,
+    target: Any,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Tensor:
+    """½d²/beta where |d| < beta, else |d| − ½beta, d = input − target."""
+    if beta == 0:
+        return l1_loss(input, target, reduction=reduction)
+    return huber_loss(input, target, reduction, beta) / beta
+
+
+def binary_cross_entropy(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """−(t log p + (1−t) log(1−p)), the logarithms held at −100 or above as PyTorch does."""
+    target = tensor(target)
+    same_shape("binary_cross_entropy", input, target)
+    yes = ops.clip(ops.log(input), -100)
+    no = ops.clip(ops.log1p(-input), -100)
+    losses = -(target * yes + (1 - target) * no)
+    return reduced(losses if weight is None else losses * weight, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    pos_weight: Any = None,
+) -> Tensor:
+    """−(pos_weight · t log σ(x) + (1−t) log(1−σ(x))), without under- or overflow."""
+    target = tensor(target)
+    same_shape("binary_cross_entropy_with_logits", input, target)
+    against = (1 - target) * input
+    if pos_weight is None:
+        losses = against - ops.logsigmoid(input)
+    else:
+        losses = against - (1 + (pos_weight - 1) * target) * ops.logsigmoid(input)
+    return reduced(losses if weight is None else losses * weight, reduction)
+
+
+def kl_div(
+    input: Any,
+    target: Any,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Tensor:
+    """t · (log t − input), input of log-probabilities; "batchmean" divides by the batch size."""
+    target = tensor(target)
+    if log_target:
+        losses = ops.exp(target) * (target - input)
+    else:
+        losses = xlogy(target) - target * input
+    if reduction == "batchmean":
+        return ops.sum(losses) / input.shape[0]
+    return reduced(losses, reduction)
+
+
+def xlogy(t: Any) -> Any:
+    """t log t, 0 at 0."""
+    return t * ops.log(ops.where(ops.equal(t, 0), 1, t))
+
+
+def poisson_nll_loss(
+    input: Any,
+    target: Any,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: Any = None,
+    eps: float = 1e-8,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """eˣ − t·x, or x − t·log(x + eps) for an input that is no logarithm."""
+    target = tensor(target)
+    losses = ops.exp(input) - target * input if log_input else input - target * ops.log(input + eps)
+    if full:
+        large = ops.where(ops.greater(target, 1), target, 1)
+        stirling = large * ops.log(large) - large + 0.5 * ops.log(2 * math.pi * large)
+        losses = losses + ops.where(ops.greater(target, 1), stirling, 0)
+    return reduced(losses, reduction)
+
+
+def gaussian_nll_loss(
+    input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Tensor:
+    """½ (log var + (input − target)²/var)."""
+    target, var = tensor(target), tensor(var)
+    # Held at eps without a gradient of its own, as in PyTorch.
+    held = var + (ops.clip(var.detach(), eps) - var.detach())
+    losses = 0.5 * (ops.log(held) + ops.square(input - target) / held)
+    return reduced(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)

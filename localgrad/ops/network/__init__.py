@@ -1,0 +1,1 @@
+"""The operations of networks: declarations, a file per family. Loaded with `localgrad.nn`."""
