@@ -291,7 +291,7 @@ def __getattr__(name: str) -> Any:
         return import_module(f"localgrad.{name}")
     module = _module_of.get(name)
     if module is None:
-        raise errors.no_such_name(name, [*globals(), *ROOMS, *_module_of])
+        raise AttributeError(f"module 'localgrad' has no attribute {name!r}")
     found = globals()[name] = getattr(import_module(module), name)
     return found
 

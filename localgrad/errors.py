@@ -383,14 +383,6 @@ def broadcast_loss(name: str, input: Any, target: Any, where: str) -> ShapeError
     )
 
 
-def no_such_name(name: str, known: Any) -> AttributeError:
-    """`lg.name` where there is no such name: the nearest ones that there are."""
-    import difflib
-
-    near = difflib.get_close_matches(name, sorted(set(known)), 3)
-    hint = f" Did you mean {' or '.join(f'lg.{n}' for n in near)}?" if near else ""
-    return AttributeError(f"module 'localgrad' has no attribute {name!r}.{hint}")
-
 
 def not_repeatable(first: list[str], second: list[str]) -> GraphError:
     """A checkpointed function that did something else the second time."""

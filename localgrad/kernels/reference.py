@@ -46,11 +46,11 @@ def stretch(value: Any, shape: tuple[int, ...]) -> Any:
 
 def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x)), through tanh, which neither overflows nor loses its small end."""
-    if hasattr(x, "sigmoid"):
-        return x.sigmoid()  # a Tensor records one node, a symbol prints σ(x)
+    if x.__class__ is not numpy.ndarray and hasattr(x, "sigmoid"):
+        return x.sigmoid()  # a Tensor, or a symbol
     return numpy.tanh(x * 0.5) * 0.5 + 0.5
 
 
 def softplus(x: Any) -> Any:
     """log(1 + exp(x)) without overflow."""
-    return numpy.logaddexp(x, numpy.zeros((), x.dtype))
+    return numpy.logaddexp(x, 0)

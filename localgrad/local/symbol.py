@@ -177,7 +177,7 @@ class Symbol:
         raise TypeError("a symbol is neither true nor false: write the branch with xp.where")
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **_: Any) -> Symbol:
-        return function(ufunc.__name__, *inputs)
+        return function(ufunc.__name__.lstrip("_"), *inputs)
 
     def __array_function__(self, called: Any, types: Any, args: Any, kwargs: Any) -> Symbol:
         return function(called.__name__, *args)

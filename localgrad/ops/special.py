@@ -53,13 +53,13 @@ gammaln = unary("gammaln", lambda x: xp.digamma(x), "log |Γ(x)|.", draw.positiv
 gamma = unary("gamma", lambda x, y: y * xp.digamma(x), "Γ(x).", draw.positive)
 rgamma = unary("rgamma", lambda x, y: -y * xp.digamma(x), "1 / Γ(x).", draw.positive)
 digamma = unary(
-    "digamma", lambda x: xp.polygamma(1, x), "Γ'(x) / Γ(x), the derivative of log Γ.", draw.positive
+    "digamma", lambda x: xp.zeta(2, x), "Γ'(x) / Γ(x), the derivative of log Γ.", draw.positive
 )
 polygamma = pointwise(
     "polygamma",
     lambda n, x: sc.polygamma(n, x).astype(xp.result_type(x, xp.float16)),
     n=None,
-    x=lambda n, x: xp.polygamma(n + 1, x),
+    x=lambda n, x: polygamma.run(n + 1, x),
     doc="The n-th derivative of digamma.",
     example=lambda rng: ((1, rng.uniform(0.5, 3.0, (3, 4))), {}),
 )
@@ -153,9 +153,9 @@ gammainc = pointwise(
 )
 zeta = pointwise(
     "zeta",
-    sc.zeta,
-    a=None,
-    b=lambda a, b: -a * xp.zeta(a + 1, b),
-    doc="Σ 1 / (k + b)ᵃ, Hurwitz's zeta function; no gradient in a.",
+    lambda x, q: sc.zeta(x, q),
+    x=None,
+    q=lambda x, q: -x * xp.zeta(x + 1, q),
+    doc="Σ 1 / (k + q)ˣ, Hurwitz's zeta function; no gradient in x.",
     example=lambda rng: ((2.5, rng.uniform(0.5, 3.0, (3, 4))), {}),
 )
