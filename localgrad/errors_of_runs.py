@@ -217,3 +217,43 @@ def foreign_checkpoint(path: Path, names: Sequence[str]) -> CheckpointError:
 def not_positive_rate(lr: float) -> RunError:
     """A learning rate that does not learn."""
     return RunError(f"--lr {lr:g} must be greater than 0.")
+
+
+# -- looking into a run ----------------------------------------------------------------------------
+
+
+def no_checkpoint(folder: Path) -> RunError:
+    """A run that was stopped before its first checkpoint."""
+    return RunError(
+        f"the run in {folder} has no checkpoint yet.\n"
+        f"  Go on with it: localgrad train --resume --out {folder}"
+    )
+
+
+def unknown_parameter(name: str, shapes: dict[str, tuple[int, ...]]) -> RunError:
+    """A parameter that the network does not have."""
+    listed = ", ".join(f"{n} {list(s)}" for n, s in shapes.items())
+    return RunError(f"there is no parameter {name!r}.{nearest(name, shapes)}\n  It has: {listed}.")
+
+
+def unreadable_index(text: str, name: str, shape: tuple[int, ...]) -> RunError:
+    """An index that is no element of the parameter."""
+    example = ",".join(str(n // 2) for n in shape)
+    return RunError(
+        f"--index {text} names no element of {name}, whose shape is {shape}.\n"
+        f"  Give {len(shape)} numbers by commas, each below its axis's length: --index {example}"
+    )
+
+
+def no_function(path: str, name: str, known: Sequence[str]) -> RunError:
+    """A file without the function that is to be checked."""
+    what = f"defines no function or operation {name!r}" if name else "needs the name of a function"
+    listed = (
+        f"  Write {path}::{known[0]}; it has: {', '.join(known)}." if known else "  It has none."
+    )
+    return RunError(f"{path} {what}.{nearest(name, known)}\n{listed}")
+
+
+def unreadable_shape(text: str) -> RunError:
+    """A shape on the command line that is none."""
+    return RunError(f"--shape {text} is no shape.\n  Write its lengths by commas: --shape 3,4")

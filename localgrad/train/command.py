@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.table import Table
 
 from localgrad import errors_of_runs as errors
-from localgrad.nn import Module
 from localgrad.train import catalogue, run
 from localgrad.train.loop import Outcome, train
 from localgrad.train.progress import Progress
@@ -79,12 +78,12 @@ def refuse_changes(found: Run, name: str | None, given: dict[str, Any]) -> None:
 
 def finish(console: Console, found: Run, outcome: Outcome) -> None:
     """What a complete run leaves behind: the weights, the report, and where they lie."""
+    import localgrad
     from localgrad.train.inspection import save_report
-    from localgrad.train.weights import save_weights
 
-    network: Module = outcome.training.network
-    save_weights(network, found.model)
-    save_report(outcome.training, found.report)
+    localgrad.save(outcome.training.network, found.model)
+    with console.status("recording the first batch for the report"):
+        save_report(outcome.training)
     scores = "  ".join(shown(name, value) for name, value in outcome.scores.items())
     console.print(f"\nheld out: [bold green]{scores}[/]", highlight=False)
     console.print(f"in {outcome.seconds:.0f} s", style="dim", highlight=False)

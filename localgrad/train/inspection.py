@@ -1,0 +1,78 @@
+"""A finished or interrupted run, opened up: the ledger of its first batch at its last checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from localgrad import errors_of_runs as errors
+from localgrad.data import DataLoader
+from localgrad.ledger import Ledger
+from localgrad.train.run import open_run
+from localgrad.train.training import Training
+
+
+def record(training: Training, level: str) -> Ledger:
+    """The ledger of one step on the first batch of the training set; the weights stay."""
+    network = training.network
+    network.train()
+    network.zero_grad()
+    batch = next(iter(DataLoader(training.train_set, training.recipe.batch_size)))
+    with Ledger(network, level=level) as ledger:
+        loss, _ = training.recipe.loss(network, batch)
+        loss.backward()
+    return ledger
+
+
+def reopen(folder: Path) -> Training:
+    """A run as its latest checkpoint has it."""
+    training = Training(open_run(folder))
+    if not training.restore():
+        raise errors.no_checkpoint(training.run.folder)
+    return training
+
+
+def explain_parameter(console: Console, folder: Path, name: str, index: str | None) -> None:
+    """Print how the gradient of a parameter, or of one of its elements, came about."""
+    training = reopen(folder)
+    shapes = {n: p.shape for n, p in training.network.named_parameters()}
+    if name not in shapes:
+        raise errors.unknown_parameter(name, shapes)
+    element = None if index is None else read_index(index, name, shapes[name])
+    ledger = record(training, "values")
+    console.print(
+        f"{training.run.settings.recipe}, after step {training.step:,}, on the first "
+        f"{training.recipe.batch_size} examples of its training set",
+        style="dim",
+        highlight=False,
+    )
+    ledger.explain(name, element)
+
+
+def read_index(text: str, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The element that `--index` names, checked against the parameter's shape."""
+    try:
+        element = tuple(int(part) for part in text.strip("()[] ").split(",") if part.strip())
+    except ValueError:
+        raise errors.unreadable_index(text, name, shape) from None
+    fits = len(element) == len(shape) and all(-n <= i < n for i, n in zip(element, shape))
+    if not fits:
+        raise errors.unreadable_index(text, name, shape)
+    return tuple(i % n for i, n in zip(element, shape))
+
+
+def write_report(console: Console, folder: Path) -> Path:
+    """The report of a run as its latest checkpoint has it."""
+    training = reopen(folder)
+    with console.status("recording the first batch"):
+        save_report(training)
+    console.print(f"report  {training.run.report}", highlight=False)
+    return training.run.report
+
+
+def save_report(training: Training) -> None:
+    """Record one step and write it beside the run, as JSON and as an HTML page."""
+    ledger = record(training, "edges")
+    ledger.to_json(training.run.folder / "ledger.json")
+    ledger.to_html(training.run.report)
