@@ -487,3 +487,11 @@ def unsavable(path: str, value: Any, where: str) -> StateError:
         f"lg.save cannot keep {path or 'this'}, of type {type(value).__name__}{_at(where)}: "
         "a state is made of tensors, numbers, strings, None, lists, tuples and dicts."
     )
+
+
+def not_one_loss_each(shape: tuple[int, ...], where: str) -> ShapeError:
+    """Per-example gradients of something that is not one loss per example."""
+    return ShapeError(
+        f"per_example_gradients takes one loss per example, of shape (batch,), not {shape}"
+        f"{_at(where)}.\n  Losses are not reduced here: cross_entropy(…, reduction='none')."
+    )

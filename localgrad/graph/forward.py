@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from localgrad import errors
 from localgrad.graph import mutation
-from localgrad.graph.node import Freed, Node
+from localgrad.graph.node import Node
 from localgrad.graph.order import oldest_first, reachable
+from localgrad.graph.recompute import retained_values
 from localgrad.graph.reverse import check_unchanged
 
 
@@ -23,10 +23,9 @@ def push_tangents(
         arriving = [None if s is None else known.get(s) for s in node.inputs]
         if all(t is None for t in arriving):
             continue
-        if node.kept.__class__ is Freed:
-            raise errors.freed(node)
+        kept = retained_values(node)
         if mutation.latest > node.serial:
             check_unchanged(node)
-        values = node.op.tensors_of(node) if on_tensors else node.kept
+        values = node.op.tensors_of(node) if on_tensors else kept
         known[node] = node.op.push(node, arriving, values)
     return known

@@ -60,7 +60,7 @@ class Node:
         self.plan = plan
         self.likes = likes
         self.options = options
-        self.code, self.instruction = call_site()
+        self.code, self.instruction = call_site(3)
         self.scope = state.scope
         self.serial = next(clock)
         self.watch = None
@@ -82,7 +82,7 @@ class Node:
     @property
     def retained(self) -> dict[str, Any]:
         """What this node keeps for its backward, by the names its partials use."""
-        if isinstance(self.kept, Freed):
+        if not isinstance(self.kept, tuple):  # freed, or dropped by a checkpoint
             return {}
         return dict(zip(self.plan.names, self.kept))
 

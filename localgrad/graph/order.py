@@ -13,22 +13,21 @@ from localgrad.graph.node import Node
 _serial = attrgetter("serial")
 
 
-def reachable(roots: Iterable[Node], fence: frozenset[Node] = frozenset()) -> set[Node]:
+def reachable(roots: Iterable[Node], fence: frozenset[Node] = frozenset()) -> list[Node]:
     """Every node from which a path leads to one of `roots`, these included.
 
     Nothing behind a node of `fence` is looked at: a transform of a function stops at its inputs.
     """
-    stack = list(roots)
-    seen = set(stack)
-    while stack:
-        node = stack.pop()
+    found = list(dict.fromkeys(roots))
+    seen = set(found)
+    for node in found:  # which grows as we go
         if node in fence:
             continue
         for source in node.inputs:
             if source is not None and source not in seen:
                 seen.add(source)
-                stack.append(source)
-    return seen
+                found.append(source)
+    return found
 
 
 def newest_first(nodes: Iterable[Node]) -> list[Node]:

@@ -34,9 +34,12 @@ def _is_ours(filename: str) -> bool:
     return ours
 
 
-def call_site() -> tuple[CodeType | None, int]:
-    """The innermost frame outside localgrad, as its code and instruction (formatted on demand)."""
-    frame: FrameType | None = sys._getframe(2)
+def call_site(depth: int = 2) -> tuple[CodeType | None, int]:
+    """The innermost frame outside localgrad, as its code and instruction (formatted on demand).
+
+    `depth` is how many frames, this one included, are known to be localgrad's.
+    """
+    frame: FrameType | None = sys._getframe(depth)
     while frame is not None:
         code = frame.f_code
         filename = code.co_filename

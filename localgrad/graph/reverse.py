@@ -9,6 +9,7 @@ from localgrad.graph import mutation
 from localgrad.graph.node import Freed, Node
 from localgrad.graph.order import leading_to, newest_first, reachable
 from localgrad.graph.record import state
+from localgrad.graph.recompute import retained_values
 
 
 def sweep(
@@ -32,6 +33,8 @@ def sweep(
     found: dict[Node, Any] = {}
     freed = None if retain_graph else Freed()
     observer = state.observer
+    # A Tensor is never written into, nor is a contribution that an open ledger still has to read.
+    in_place = not on_tensors and observer is None
 
     for node in nodes:
         upstream = pending.pop(node, None)
@@ -45,14 +48,15 @@ def sweep(
             deliver(node, upstream, node in owned)
         if not node.inputs or node in fence:
             continue
-        if node.kept.__class__ is Freed:
-            raise errors.freed(node)
+        kept = node.kept
+        if kept.__class__ is not tuple:
+            kept = retained_values(node)
         if mutation.latest > node.serial:
             check_unchanged(node)
         needs = node.inputs
         if needed is not None:
             needs = tuple(s if s in needed else None for s in needs)
-        values = node.op.tensors_of(node) if on_tensors else node.kept
+        values = node.op.tensors_of(node) if on_tensors else kept
         try:
             downstreams = node.op.pull(node, upstream, values, needs)
         except Exception as error:
@@ -66,10 +70,10 @@ def sweep(
             sofar = pending.get(source)
             if sofar is None:
                 pending[source] = downstream
-                if node.op.makes_buffers and is_fresh(downstream, upstream, downstreams):
+                if source.watch is not None and is_fresh(node, downstream, upstream, downstreams):
                     owned.add(source)
             else:
-                pending[source] = add(sofar, downstream, source in owned and not on_tensors)
+                pending[source] = add(sofar, downstream, in_place and source in owned)
                 owned.add(source)
         if freed is not None:
             node.kept = freed
@@ -77,10 +81,12 @@ def sweep(
     return found
 
 
-def is_fresh(downstream: Any, upstream: Any, siblings: Any) -> bool:
-    """Whether a rule made this buffer just now and handed it to nobody else."""
-    if downstream is upstream or hasattr(getattr(downstream, "base", None), "dtype"):
-        return False  # handed through, or a view of somebody's array
+def is_fresh(node: Node, downstream: Any, upstream: Any, siblings: Any) -> bool:
+    """Whether the rule of `node` made this buffer just now and handed it to nobody else."""
+    if downstream is upstream or not node.op.makes_buffers:
+        return False
+    if hasattr(getattr(downstream, "base", None), "dtype"):
+        return False  # a view of somebody's array
     return sum(other is downstream for other in siblings) == 1
 
 
@@ -101,4 +107,6 @@ def check_unchanged(node: Node) -> None:
     for name, value in node.retained.items():
         changed = mutation.mutation_since(value, node.serial)
         if changed is not None:
+            if state.observer is not None:
+                state.observer.mutated(node, changed)
             raise errors.mutated(node, name, changed)
