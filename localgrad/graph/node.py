@@ -60,7 +60,7 @@ class Node:
         self.plan = plan
         self.likes = likes
         self.options = options
-        self.code, self.instruction = call_site(3)
+        self.code, self.instruction = call_site(3)  # from whoever called the operation
         self.scope = state.scope
         self.serial = next(clock)
         self.watch = None

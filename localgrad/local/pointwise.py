@@ -35,83 +35,33 @@ class Pointwise(Operation):
         self.constants = tuple(
             p() if p is not None and not parameters_of(p) else None for p in self.partials
         )
-        self.is_plain = not self.options  # the road below for the commonest operations
-
-    def __call__(self, *arguments: Any, **options: Any) -> Any:
-        if not self.is_plain or options:
-            return super().__call__(*arguments, **options)
-        # The same as Operation.__call__, unrolled for one and two arguments: this is the code
-        # that every small operation pays for.
-        try:
-            if len(arguments) == 1:
-                (x,) = arguments
-                if x.source is None or not state.enabled:
-                    return super().__call__(x)
-                value = x.value
-                y = self.forward(value)
-                if y.__class__ is not ndarray:
-                    y = xp.asarray(y)
-                plan = self.plans.get(1) or self.plan(1)
-                kept = tuple([y if p else value for p in plan.positions])
-                node = Node(self, (x.source,), kept, plan, None, _NOTHING)
-            elif len(arguments) == 2:
-                a, b = arguments
-                if a.__class__ in SCALARS:
-                    left, from_left = a, None
-                else:
-                    left, from_left = a.value, a.source
-                if b.__class__ in SCALARS:
-                    right, from_right = b, None
-                else:
-                    right, from_right = b.value, b.source
-                mask = (from_left is not None) + 2 * (from_right is not None)
-                if not mask or not state.enabled:
-                    return super().__call__(a, b)
-                y = self.forward(left, right)
-                if y.__class__ is not ndarray:
-                    y = xp.asarray(y)
-                if y.dtype.kind not in "fc":
-                    return super().__call__(a, b)
-                plan = self.plans.get(mask) or self.plan(mask)
-                kept = tuple([(left, right, y)[p] for p in plan.positions])
-                likes = None
-                if (from_left is not None and differs(left, y)) or (
-                    from_right is not None and differs(right, y)
-                ):
-                    likes = (like(left), like(right))
-                node = Node(self, (from_left, from_right), kept, plan, likes, _NOTHING)
-            else:
-                return super().__call__(*arguments)
-        except (AttributeError, ValueError, TypeError):
-            return super().__call__(*arguments)  # not a Tensor, or shapes that do not fit
-        if state.observer is not None:
-            state.observer.made(node, y, arguments)
-        return Tensor(y, node)
 
     def local(self, plan: Plan, values: Any, index: int) -> Any:
         """∂y/∂argument at the retained values; the declaration itself, nothing else."""
         return self.partials[index](*[values[p] for p in plan.calls[index]])  # type: ignore
 
     def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:
-        likes = node.likes
-        plan = node.plan
-        result = []
-        for index, need in enumerate(needs):
-            if need is None:
-                result.append(None)
-                continue
-            constant = self.constants[index]
-            if constant is None:
-                local = self.partials[index](*[values[p] for p in plan.calls[index]])
-                if local.__class__ is ndarray and local.dtype.kind == "c":
-                    local = local.conj()
-                downstream = upstream * local
+        return [
+            None if need is None else self.downstream(node, upstream, values, index)
+            for index, need in enumerate(needs)
+        ]
+
+    def downstream(self, node: Node, upstream: Any, values: Any, index: int) -> Any:
+        """upstream · local, fitted to the argument's shape."""
+        constant = self.constants[index]
+        if constant is None:
+            partial: Any = self.partials[index]
+            call: Any = node.plan.calls[index]
+            if len(call) == 1:
+                local = partial(values[call[0]])
             else:
-                downstream = upstream if constant == 1 else upstream * constant
-            if likes is not None:
-                downstream = fit(downstream, *likes[index])
-            result.append(downstream)
-        return result
+                local = partial(*[values[p] for p in call])
+            if local.__class__ is ndarray and local.dtype.kind == "c":
+                local = local.conj()
+            passed = upstream * local
+        else:
+            passed = upstream if constant == 1 else upstream * constant
+        return passed if node.likes is None else fit(passed, *node.likes[index])
 
     def push(self, node: Node, tangents: Sequence[Any], values: Any) -> Any:
         total = None
@@ -127,11 +77,79 @@ class Pointwise(Operation):
         return spread(total, node)
 
 
-_NOTHING: dict[str, Any] = {}
+class Unary(Pointwise):
+    """One argument and no options: `Operation.__call__` unrolled, for every small operation."""
+
+    def __call__(self, x: Any, /, **options: Any) -> Any:
+        try:
+            value, source = x.value, x.source
+            if source is None or options or not state.enabled:
+                return super().__call__(x, **options)
+            y = self.forward(value)
+        except (AttributeError, ValueError, TypeError):
+            return super().__call__(x, **options)  # no Tensor, or nothing that forward takes
+        if y.__class__ is not ndarray:
+            y = xp.asarray(y)
+        plan = self.plans.get(1) or self.plan(1)
+        node = Node(self, (source,), keep(plan, (value, y)), plan, None, NO_OPTIONS)
+        if state.observer is not None:
+            state.observer.made(node, y, (value,))
+        return Tensor(y, node)
+
+    def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:
+        return (self.downstream(node, upstream, values, 0),)
+
+
+class Binary(Pointwise):
+    """Two arguments and no options, unrolled likewise."""
+
+    def __call__(self, a: Any, b: Any, /, **options: Any) -> Any:
+        try:
+            left, from_left = (a, None) if a.__class__ in SCALARS else (a.value, a.source)
+            right, from_right = (b, None) if b.__class__ in SCALARS else (b.value, b.source)
+            mask = (from_left is not None) + 2 * (from_right is not None)
+            if not mask or options or not state.enabled:
+                return super().__call__(a, b, **options)
+            y = self.forward(left, right)
+        except (AttributeError, ValueError, TypeError):
+            return super().__call__(a, b, **options)
+        if y.__class__ is not ndarray:
+            y = xp.asarray(y)
+        if y.dtype.kind not in "fc":
+            return super().__call__(a, b)
+        plan = self.plans.get(mask) or self.plan(mask)
+        likes = None
+        if (from_left is not None and differs(left, y)) or (
+            from_right is not None and differs(right, y)
+        ):
+            likes = (like(left), like(right))
+        kept = keep(plan, (left, right, y))
+        node = Node(self, (from_left, from_right), kept, plan, likes, NO_OPTIONS)
+        if state.observer is not None:
+            state.observer.made(node, y, (left, right))
+        return Tensor(y, node)
+
+    def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:
+        left, right = needs
+        return (
+            None if left is None else self.downstream(node, upstream, values, 0),
+            None if right is None else self.downstream(node, upstream, values, 1),
+        )
+
+
+NO_OPTIONS: dict[str, Any] = {}
+
+
+def keep(plan: Plan, everything: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Of the arguments and the output, those that the plan retains."""
+    positions = plan.positions
+    if len(positions) == 1:
+        return (everything[positions[0]],)
+    return tuple([everything[p] for p in positions])
 
 
 def differs(argument: Any, y: Any) -> bool:
-    return argument.shape != y.shape or argument.dtype != y.dtype
+    return argument.dtype is not y.dtype or argument.shape != y.shape
 
 
 def like(value: Any) -> Like | None:
@@ -161,4 +179,8 @@ def pointwise(name: str, forward: Callable[..., Any], **partials: Any) -> Pointw
     >>> x.grad
     Tensor([0.25  , 0.0625], dtype=float32)
     """
-    return Pointwise(name, forward, **partials)
+    parameters = parameters_of(forward)
+    if not set(parameters) <= set(partials):
+        return Pointwise(name, forward, **partials)
+    kind = {1: Unary, 2: Binary}.get(len(parameters), Pointwise)
+    return kind(name, forward, **partials)
