@@ -1,0 +1,159 @@
+"""Convolution, adjoint in the input, with no upsampling for strides.
+
+Input row ``i = f + stride t`` of *phase* f meets only those taps whose product with an upstream
+row exists: ``tap = first + step q`` with upstream row ``t + base - move q``.  Each phase is a
+unit-stride convolution of the upstream gradient; its rows interleave in the result.
+"""
+
+from __future__ import annotations
+
+from math import gcd
+
+import numpy as np
+from numba import njit
+
+from .convolution_forward import band_rows
+from .emit import address
+from .host import CACHE, host
+from .launch import barrier, parallel, share
+from .microkernel import reduce_product
+from .pack import size_of, width_of
+from .product import copy_tile
+from .window import Geometry, load_band, pack_adjoint
+
+
+def phases(stride: int, pad: int, dilation: int, kernel: int) -> np.ndarray:
+    """For each phase of one axis: first tap, step between taps, number of taps, base, move."""
+    rows = []
+    for phase in range(stride):
+        taps = [tap for tap in range(kernel) if (phase + pad - tap * dilation) % stride == 0]
+        first = taps[0] if taps else 0
+        rows.append((first, stride // gcd(stride, dilation), len(taps),
+                     (phase + pad - first * dilation) // stride,
+                     dilation // gcd(stride, dilation)))
+    return np.array(rows, dtype=np.int64)
+
+
+def reach(table: np.ndarray) -> tuple[int, int]:
+    """Upstream rows before and after t that the phases touch, as offsets from t."""
+    used = table[table[:, 2] > 0]
+    if not len(used):
+        return 0, 0
+    return (int((used[:, 3] - (used[:, 2] - 1) * used[:, 4]).min()), int(used[:, 3].max()))
+
+
+def input_scratch(
+    g: Geometry, rows: int, low_h: int, high_h: int, columns: int, size: int, threads: int
+) -> int:
+    """Bytes of workspace: packed weights, and per thread a band of upstream rows and a tile."""
+    width = host().lanes(size) * host().vectors
+    inputs, outputs = g.channels // g.groups, g.out_channels // g.groups
+    panels = g.groups * -(-inputs // width)
+    packed = panels * g.kernel_h * g.kernel_w * outputs * width
+    band = (rows + high_h - low_h) * columns * g.out_channels
+    return size * (packed + threads * (band + g.width * width * _flat(g) + 64))
+
+
+def _flat(g: Geometry) -> int:
+    """A one-tap unit-stride image is treated as one long row."""
+    return g.height if g.kernel_h * g.kernel_w == 1 else 1
+
+
+@njit(cache=CACHE)
+def _task(  # type: ignore[no-untyped-def]
+    dy, channels_last, weight, dx, g, rows, table_h, table_w, low_h, high_h, low_w, columns, work,
+    thread, threads,
+):
+    (batch, channels, height, width_in, out_channels, kernel_h, kernel_w, stride_h, stride_w,
+     pad_h, pad_w, dilation_h, dilation_w, groups, out_h, out_w) = g
+    zero = dx.dtype.type(0)
+    size, width = size_of(zero), width_of(zero)
+    inputs, outputs = channels // groups, out_channels // groups
+    taps = kernel_h * kernel_w
+    depth = taps * outputs
+    panels = (inputs + width - 1) // width
+    flat = height if taps == 1 else 1
+    band_elements = (rows + high_h - low_h) * columns * out_channels
+    band = work + (groups * panels * depth * width
+                   + thread * (band_elements + width_in * width * flat + 64)) * size
+    tile = band + band_elements * size
+
+    low, high = share(groups * panels, thread, threads)
+    for number in range(low, high):
+        group, panel = number // panels, number % panels
+        pack_adjoint(work + number * depth * width * size,
+                     address(weight) + group * outputs * inputs * taps * size,
+                     inputs, taps, outputs, panel * width, zero)
+    barrier(threads)
+
+    steps_h = (height + stride_h - 1) // stride_h
+    bands = (steps_h + rows - 1) // rows
+    in_place = channels_last and low_w == 0 and columns == out_w and low_h == 0 and high_h == 0 \
+        and steps_h <= out_h
+    low, high = share(batch * bands, thread, threads)
+    for item in range(low, high):
+        image, first = item // bands, item % bands * rows
+        count = min(rows, steps_h - first)
+        source = address(dy) + image * out_channels * out_h * out_w * size
+        if in_place:
+            start = source + first * columns * out_channels * size
+        else:
+            start = band
+            load_band(band, source, channels_last, out_channels, out_h, out_w,
+                      first + low_h, count + high_h - low_h, low_w, columns, zero)
+        for phase in range(stride_h * stride_w):
+            phase_h, phase_w = phase // stride_w, phase % stride_w
+            first_h, step_h, count_h, base_h, move_h = table_h[phase_h]
+            first_w, step_w, count_w, base_w, move_w = table_w[phase_w]
+            length = (width_in - phase_w + stride_w - 1) // stride_w
+            lines = min(count, (height - phase_h + stride_h - 1) // stride_h - first)
+            if length <= 0 or lines <= 0:
+                continue
+            if taps == 1 and stride_h == 1 and stride_w == 1 and columns == width_in:
+                length, lines = length * lines, 1
+            # Taps of a unit dilation and stride lie side by side, but run backwards in dy.
+            for number in range(groups * panels):
+                group, panel = number // panels, number % panels
+                valid = min(width, inputs - panel * width)
+                b = work + (number * depth + (first_h * kernel_w + first_w) * outputs) * width * size
+                for line in range(lines):
+                    a = start + (((line + base_h - low_h) * columns + base_w - low_w)
+                                 * out_channels + group * outputs) * size
+                    place = address(dx) + (
+                        ((image * height + (first + line) * stride_h + phase_h) * width_in
+                         + phase_w) * channels + group * inputs + panel * width) * size
+                    c, c_row = place, stride_w * channels
+                    if valid < width:
+                        c, c_row = tile, width
+                    reduce_product(zero, (
+                        length, c, c_row, a, out_channels, 1, b, width, outputs,
+                        count_h, -move_h * columns * out_channels,
+                        step_h * kernel_w * outputs * width,
+                        count_w, -move_w * out_channels, step_w * outputs * width, 0, 0))
+                    if valid < width:
+                        copy_tile(place, stride_w * channels, tile, width, length, valid, zero)
+
+
+@njit(cache=CACHE)
+def input_adjoint(  # type: ignore[no-untyped-def]
+    dy, channels_last, weight, dx, g, rows, table_h, table_w, low_h, high_h, low_w, columns, work,
+    threads,
+):
+    """``dx[n, h, w] = sum of dy * weight`` over the windows that hold (h, w); dx channels last."""
+    parallel(_task, (dy, channels_last, weight, dx, g, rows, table_h, table_w,
+                     low_h, high_h, low_w, columns, work), threads)
+
+
+def plan(g: Geometry, size: int, threads: int) -> tuple[object, ...]:
+    """Everything ``input_adjoint`` wants to know about a geometry, and its workspace's size."""
+    table_h = phases(g.stride_h, g.pad_h, g.dilation_h, g.kernel_h)
+    table_w = phases(g.stride_w, g.pad_w, g.dilation_w, g.kernel_w)
+    low_h, high_h = reach(table_h)
+    low_w, high_w = reach(table_w)
+    steps_h, steps_w = -(-g.height // g.stride_h), -(-g.width // g.stride_w)
+    columns = steps_w + high_w - low_w
+    shape = Geometry(g.batch, g.out_channels, steps_h, columns, g.channels, 1, 1, 1, 1, 0, 0, 1, 1,
+                     1, steps_h, columns)
+    rows = band_rows(shape, size, threads)
+    scratch = input_scratch(g, rows, low_h, high_h, columns, size, threads)
+    return rows, table_h, table_w, low_h, high_h, low_w, columns, scratch
