@@ -495,3 +495,33 @@ def not_one_loss_each(shape: tuple[int, ...], where: str) -> ShapeError:
         f"per_example_gradients takes one loss per example, of shape (batch,), not {shape}"
         f"{_at(where)}.\n  Losses are not reduced here: cross_entropy(…, reduction='none')."
     )
+
+
+def nothing_to_check(where: str) -> ShapeError:
+    """A gradient check without a float argument."""
+    return ShapeError(
+        f"there is nothing to differentiate: no argument is an array of floats{_at(where)}."
+    )
+
+
+def wrong_gradient(found: Any, node: Node, formula: str) -> GradientMismatch:
+    """An operation whose declared gradient is not that of its forward."""
+    element = "" if found.element is None else f", element {found.element}"
+    return GradientMismatch(
+        f"the gradient of `{found.op}` with respect to `{found.argument}`{element}, is declared as "
+        f"{found.declared:.6g}; by {found.against} it is {found.measured:.6g} "
+        f"(used at {node.where or 'an unknown line'}).\n"
+        f"  The declaration reads: {found.argument} ← {formula}, where g is the upstream."
+    )
+
+
+def wrong_derivative(row: Any) -> GradientMismatch:
+    """A function whose derivative disagrees although every operation agrees on its own."""
+    return GradientMismatch(
+        f"order {row.order}, {row.mode} mode: the derivative with respect to argument "
+        f"{row.argument}, element {row.element}, is {row.computed:.6g}; measured, it is "
+        f"{row.measured:.6g}.\n"
+        "  Every operation agrees with its own forward at these values, so look for a kink within "
+        f"a step of the point (a relu at 0, a tie of a max), a value that f changes in place, or "
+        "a part of f outside the graph (detach, no_grad, numpy)."
+    )

@@ -89,6 +89,11 @@ class Composite(Operation):
                 raise
             raise errors.operation_failed(self.name, values, cause, here()) from None
 
+    def run(self, *arguments: Any, **options: Any) -> Any:
+        if any(isinstance(a, Tensor) for a in arguments):
+            return self(*arguments, **options)
+        return self.compute(arguments, options)[0]
+
     def tensors_of(self, node: Node) -> tuple[Any, ...]:
         """The arguments as fresh variables joined to the graph; what was saved is not needed."""
         return tuple(
