@@ -35,6 +35,8 @@ def fit(value: Any, shape: tuple[int, ...], dtype: Any = None) -> Any:
         if value.shape != shape:
             value = numpy.reshape(value, shape)
     if dtype is not None and value.dtype != dtype:
+        if value.dtype.kind == "c" and dtype.kind != "c":
+            value = numpy.real(value)  # a real argument moves along the real axis only
         value = value.astype(dtype)
     return value
 
