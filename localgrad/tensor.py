@@ -66,6 +66,8 @@ class Tensor(Operators):
 
     def numpy(self) -> numpy.ndarray:
         """The value as a NumPy array (the same memory, no graph)."""
+        if state.observer is not None and self.source is not None:
+            state.observer.cut(self.source, self.value, "detach", "numpy")
         return self.value
 
     def item(self) -> Any:
@@ -226,9 +228,13 @@ class _recording:
     def __enter__(self) -> None:
         self.before = state.enabled
         state.enabled = self.enabled
+        if state.observer is not None:
+            state.observer.began(self.enabled)
 
     def __exit__(self, *_: object) -> None:
         state.enabled = self.before
+        if state.observer is not None:
+            state.observer.ended()
 
 
 def upstream_for(output: Tensor, upstream: Any, create_graph: bool) -> Any:

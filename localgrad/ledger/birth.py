@@ -77,8 +77,8 @@ def _behind(view: View, node: NodeRecord) -> list[NodeRecord]:
     seen = {node.id}
     stack = [node.id]
     while stack:
-        for identity in view.nodes[stack.pop()].downstream:
-            source = view.edges[identity].source
+        for edge in view.record.downstream(view.nodes[stack.pop()]):
+            source = edge.source
             if source not in seen:
                 seen.add(source)
                 stack.append(source)
@@ -91,7 +91,7 @@ def _untaken_by(view: View, node: NodeRecord) -> NodeRecord | None:
         return None
     level = [node.id]
     for _ in range(_LOOK_UP):
-        consumers = [view.edges[i].consumer for n in level for i in view.nodes[n].arrived]
+        consumers = [edge.consumer for n in level for edge in view.record.arrived(view.nodes[n])]
         for identity in consumers:
             consumer = view.nodes[identity]
             zeros = consumer.upstream.zeros if consumer.upstream is not None else 0

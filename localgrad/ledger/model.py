@@ -257,12 +257,12 @@ class LedgerRecord:
         return self.nodes[edge.source]
 
     def arrived(self, node: NodeRecord) -> list[EdgeRecord]:
-        """The contributions that met at ``node``."""
-        return [self.edges[identity] for identity in node.arrived]
+        """The contributions that met at ``node`` (an edge that is cut carries none)."""
+        return [e for e in (self.edges[i] for i in node.arrived) if not e.cut]
 
     def downstream(self, node: NodeRecord) -> list[EdgeRecord]:
         """The contributions that ``node`` handed to its inputs."""
-        return [self.edges[identity] for identity in node.downstream]
+        return [e for e in (self.edges[i] for i in node.downstream) if not e.cut]
 
     def parameters(self) -> list[NodeRecord]:
         """The nodes that are parameters, in forward order."""

@@ -34,12 +34,11 @@ class View:
 
     def is_layer(self, node: NodeRecord) -> bool:
         """Whether ``node`` hands a gradient to a parameter."""
-        return any(self.nodes[self.edges[i].source].kind == "parameter" for i in node.downstream)
+        return bool(self.parameters_of(node))
 
     def main_edge(self, node: NodeRecord) -> EdgeRecord | None:
         """The strongest contribution that arrived at ``node``."""
-        arrived = [self.edges[i] for i in node.arrived if not self.edges[i].cut]
-        return max(arrived, key=lambda edge: edge.norm or 0.0, default=None)
+        return max(self.record.arrived(node), key=lambda edge: edge.norm or 0.0, default=None)
 
     def main_route(self, node: NodeRecord) -> list[EdgeRecord]:
         """The strongest edges from ``node`` towards the loss, the nearest first."""
@@ -66,14 +65,5 @@ class View:
 
     def parameters_of(self, node: NodeRecord) -> set[int]:
         """The parameters that ``node`` uses itself."""
-        sources = (self.edges[i].source for i in node.downstream)
+        sources = (edge.source for edge in self.record.downstream(node))
         return {source for source in sources if self.nodes[source].kind == "parameter"}
-
-    @cached_property
-    def reaches(self) -> list[bool]:
-        """Per node: whether a parameter lies behind it."""
-        found = [node.kind == "parameter" for node in self.nodes]
-        for node in self.nodes:
-            if any(found[self.edges[i].source] for i in node.downstream):
-                found[node.id] = True
-        return found

@@ -28,7 +28,7 @@ class Flat(Operation):
     def record(
         self, y: Any, values: Sequence[Any], sources: Any, mask: int, options: dict[str, Any]
     ) -> Any:
-        if state.observer is not None:
+        if state.observer is not None and y.dtype.kind in "fc":
             for source in sources:
                 if source is not None:
                     state.observer.cut(source, y, "flat", self.name)

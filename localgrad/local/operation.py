@@ -69,7 +69,7 @@ class Operation:
         self.example = example  # draws arguments for the tests that walk the registry
         self.kink = kink  # the gradient declared where the function has none
         self.variadic = variadic
-        self.module = sys._getframe(2).f_globals.get("__name__", "")
+        self.module = declared_in()
         names = () if variadic else parameters_of(forward)
         # An argument is an array: it has a partial, or None where it never has a gradient.
         self.arguments = tuple(n for n in names if n in (arguments or partials))
@@ -166,12 +166,10 @@ class Operation:
 
     def constant(self, y: Any, values: Sequence[Any], sources: Any, mask: int) -> Any:
         """A result without a node; an open ledger hears if that cuts a gradient off."""
-        if mask and state.observer is not None:
-            reason = "no_grad" if not state.enabled else "integer"
-            for source in sources:
-                if source is not None:
-                    state.observer.cut(source, y, reason, self.name)
-        return Tensor(y)
+        result = Tensor(y)
+        if state.observer is not None:
+            state.observer.constant(self, result.value, values, sources)
+        return result
 
     # -- backward ------------------------------------------------------------------------------
 
@@ -198,6 +196,14 @@ class Operation:
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.name}>"
+
+
+def declared_in() -> str:
+    """The module whose code declares the operation that is being made: the first one above us."""
+    frame = sys._getframe(1)
+    while frame.f_globals.get("__name__", "").startswith("localgrad.local") and frame.f_back:
+        frame = frame.f_back
+    return str(frame.f_globals.get("__name__", ""))
 
 
 class _Leaf(Operation):

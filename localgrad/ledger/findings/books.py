@@ -40,7 +40,7 @@ def imbalance(view: View) -> Iterator[Finding]:
 def cancelling(view: View) -> Iterator[Finding]:
     """Joins at which the branches work against each other until almost nothing is left."""
     for node in view.nodes:
-        edges = [edge for edge in view.record.arrived(node) if not edge.cut]
+        edges = view.record.arrived(node)
         norms = sum(edge.norm or 0.0 for edge in edges)
         total = view.flow(node)
         if len(edges) < 2 or not math.isfinite(norms) or not norms:

@@ -1,0 +1,53 @@
+"""Moments of arrays: the NumPy reference, and the choice of what runs.
+
+A table has one row per measured array: Σx², Σx, how many zeros, how many non-finite, and ⟨x, sum⟩
+at a join. The compiled version (`cpu/moments.py`) does the same in one pass.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import cache
+from typing import Any
+
+import numpy
+
+SQUARE, TOTAL, ZEROS, NONFINITE, INNER = range(5)
+COLUMNS = 5
+
+
+def measure(x: Any, table: Any, index: int) -> float:
+    """Write the moments of the vector ``x`` into row ``index``; return Σx²."""
+    wide = x.astype(numpy.float64)
+    with numpy.errstate(all="ignore"):
+        square = float(wide @ wide)
+        table[index] = (
+            square,
+            wide.sum(),
+            x.size - numpy.count_nonzero(x),
+            0 if numpy.isfinite(square) else x.size - numpy.count_nonzero(numpy.isfinite(x)),
+            square,
+        )
+    return square
+
+
+def join(parts: list[Any], total: Any, table: Any, first: int) -> float:
+    """Write the moments of ``parts``, with ⟨part, total⟩; return ‖total − Σ parts‖²."""
+    gap = total.astype(numpy.float64)
+    with numpy.errstate(all="ignore"):
+        whole = gap.copy()
+        for offset, part in enumerate(parts):
+            measure(part, table, first + offset)
+            table[first + offset, INNER] = part.astype(numpy.float64) @ whole
+            gap -= part
+        return float(gap @ gap)
+
+
+@cache
+def best() -> tuple[Any, Any]:
+    """``(measure, join)``: compiled where Numba is installed."""
+    if importlib.util.find_spec("numba") is None:
+        return measure, join
+    from localgrad.kernels.cpu import moments
+
+    return moments.measure, moments.join

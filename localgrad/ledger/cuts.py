@@ -1,0 +1,92 @@
+"""Following values that left the graph, to see whether they come back into it.
+
+A detached value that is printed is no fault; one that is used again on the way to the loss has
+cut off whatever lies behind it. Arrays are followed by identity while they live, through the
+operations that no node records.
+"""
+
+from __future__ import annotations
+
+import weakref
+from types import CodeType
+from typing import Any
+
+from localgrad.graph.node import Node, module_path
+from localgrad.graph.record import call_site, format_site, state
+from localgrad.kernels import reference as xp
+
+
+class OpenCut:
+    """All values that left the graph at one line for one reason."""
+
+    __slots__ = ("code", "consumers", "instruction", "op", "reason", "scope", "shape", "sources")
+
+    def __init__(self, reason: str, op: str, shape: tuple[int, ...]) -> None:
+        self.reason = reason
+        self.op = op
+        self.shape = shape
+        self.code, self.instruction = call_site()
+        self.scope = state.scope
+        self.sources: dict[Node, None] = {}
+        self.consumers: dict[tuple[Node, int], None] = {}
+
+    @property
+    def where(self) -> str | None:
+        return format_site(self.code, self.instruction) or None
+
+    @property
+    def module(self) -> str:
+        return module_path(self.scope)
+
+
+class CutWatch:
+    """The cuts of one ledger, and the living arrays that come from them."""
+
+    def __init__(self) -> None:
+        self.cuts: dict[tuple[CodeType | None, int, str, str], OpenCut] = {}
+        self.living: dict[int, tuple[Any, tuple[OpenCut, ...]]] = {}
+
+    def cut(self, source: Node, value: Any, reason: str, op: str) -> None:
+        """``value``, computed by ``source``, leaves the graph at the user's current line."""
+        opened = self._open(reason, op, value.shape)
+        opened.sources[source] = None
+        if reason != "flat":  # a flat operation's value stays in the graph and sends zeros back
+            self._follow(value, (opened,))
+
+    def constant(self, op: Any, y: Any, values: Any, sources: Any) -> None:
+        """``y`` was computed without a node: it opens a cut, or carries one on."""
+        carried: dict[OpenCut, None] = {}
+        for value, source in zip(values, sources):
+            if source is not None:
+                opened = self._open("integer" if state.enabled else "no_grad", op.name, y.shape)
+                opened.sources[source] = None
+                carried[opened] = None
+            elif self.living:
+                carried.update(dict.fromkeys(self.behind(value)))
+        if carried:
+            self._follow(y, tuple(carried))
+
+    def used(self, node: Node, values: Any) -> None:
+        """Note which arguments of a new node come from a cut."""
+        for position, (source, value) in enumerate(zip(node.inputs, values)):
+            if source is None:
+                for opened in self.behind(getattr(value, "value", value)):
+                    opened.consumers[node, position] = None
+
+    def behind(self, array: Any) -> tuple[OpenCut, ...]:
+        """The cuts that ``array`` comes from."""
+        found = self.living.get(id(array))
+        return found[1] if found is not None and found[0]() is array else ()
+
+    def _open(self, reason: str, op: str, shape: tuple[int, ...]) -> OpenCut:
+        opened = OpenCut(reason, op, shape)
+        return self.cuts.setdefault((opened.code, opened.instruction, reason, op), opened)
+
+    def _follow(self, array: Any, cuts: tuple[OpenCut, ...]) -> None:
+        if not isinstance(array, xp.ndarray):
+            return
+        key = id(array)
+        known = self.behind(array)
+        living = self.living
+        gone = weakref.ref(array, lambda _: living.pop(key, None))
+        living[key] = gone, tuple(dict.fromkeys((*known, *cuts)))

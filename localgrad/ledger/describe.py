@@ -1,0 +1,108 @@
+"""One engine node in the words of the data model."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from localgrad.graph.node import Node
+from localgrad.ledger.measure import enrich
+from localgrad.ledger.model import Formula, NodeRecord
+from localgrad.ledger.naming import Names
+from localgrad.ledger.recorder import Recorder
+from localgrad.local.formula import formulas
+
+_FLAGS = {"composite": "fused", "flat": "flat"}
+
+
+def describe(
+    identity: int, node: Node, sweep: int, recorder: Recorder, names: Names, is_root: bool
+) -> NodeRecord:
+    """Return the record of ``node``, before any edge is drawn."""
+    made = recorder.made_nodes.get(node)
+    arrival = recorder.sweeps[sweep].get(node) if sweep < len(recorder.sweeps) else None
+    record = NodeRecord(
+        id=identity,
+        op=node.op.name,
+        sweep=sweep,
+        where=node.where or None,
+        file=None if node.code is None else node.code.co_filename,
+        line=node.line,
+        function=None if node.code is None else node.code.co_qualname,
+        module=node.module,
+        module_class="" if node.scope is None else type(node.scope[0]).__name__,
+    )
+    if node.op.kind == "leaf":
+        _describe_leaf(record, node, recorder, names)
+    else:
+        record.kind = "loss" if is_root else "op"
+        record.label = node.op.name
+        record.formula = formula_of(node.op)
+        flag = _FLAGS.get(node.op.kind)
+        record.flags = [flag] if flag else []
+    if made is not None and made.row >= 0:
+        record.value = recorder.moments.stats(made.row)
+        record.shape, record.dtype = list(made.shape), made.dtype
+        if made.value is not None:
+            enrich(record.value, made.value)
+    elif arrival is not None and not record.shape:
+        record.shape, record.dtype = list(arrival.shape), arrival.dtype
+    if made is not None:
+        record.inputs = _input_shapes(made.likes, record.shape, len(made.inputs))
+    record.units = recorder.units.get(node)
+    if node in recorder.bad_inputs:
+        record.flags.append("nonfinite input")
+    return record
+
+
+def _describe_leaf(record: NodeRecord, node: Node, recorder: Recorder, names: Names) -> None:
+    """A leaf: a parameter where the model or its class says so, else an input."""
+    tensor = names.tensors.get(node)
+    if tensor is None and node.watch is not None:
+        tensor = node.watch()
+    record.names = names.of_leaf.get(node, [])
+    is_parameter = bool(record.names) or type(tensor).__name__ == "Parameter"
+    record.kind = "parameter" if is_parameter else "input"
+    record.op = record.kind
+    record.label = record.names[0] if record.names else record.kind
+    if record.names:
+        record.module = record.names[0].rpartition(".")[0]
+        record.module_class = ""
+    if tensor is not None:
+        moments = recorder.moments
+        row = recorder.leaf_rows.get(node)
+        record.value = moments.stats(moments.add(tensor.value) if row is None else row)
+        record.shape, record.dtype = list(tensor.shape), tensor.dtype.name
+
+
+def _input_shapes(likes: Any, shape: list[int], count: int) -> list[list[int]]:
+    """The shape of every array argument; an operation that keeps none has all shapes alike."""
+    if likes is None:
+        return [list(shape) for _ in range(count)]
+    return [list(like.shape) for like in likes if like is not None]
+
+
+@cache
+def formula_of(op: Any) -> Formula:
+    """What the operation sends to each argument, as text and LaTeX."""
+    rules = {name: rule for name, rule in formulas(op).items() if name != "y"}
+    if len(rules) == 1:
+        rule = next(iter(rules.values()))
+        return Formula(rule.text, rule.latex)
+    return Formula(
+        ",  ".join(f"{name} ← {rule.text}" for name, rule in rules.items()),
+        r",\quad ".join(rf"{name} \leftarrow {rule.latex}" for name, rule in rules.items()),
+    )
+
+
+def reduced_axes(op: Any, consumer: list[int], source: list[int]) -> list[int]:
+    """The axes of the consumer's output that were summed to fit the source's shape."""
+    if op.kind not in ("pointwise", "select") or consumer == source:
+        return []
+    extra = len(consumer) - len(source)
+    stretched = [
+        extra + axis
+        for axis, length in enumerate(source)
+        if length == 1 and consumer[extra + axis] != 1
+    ]
+    return [*range(extra), *stretched]

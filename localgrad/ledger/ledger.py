@@ -1,0 +1,120 @@
+"""The ledger of localgrad's own engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from localgrad import errors_of_ledgers as errors
+from localgrad.graph.record import state
+from localgrad.ledger.base import BaseLedger
+from localgrad.ledger.build import Build
+from localgrad.ledger.model import LEVELS, EdgeRecord, LedgerRecord
+from localgrad.ledger.recorder import Recorder
+from localgrad.ledger.thresholds import Thresholds
+
+if TYPE_CHECKING:
+    from localgrad.ledger.audit import Audit
+    from localgrad.ledger.replay import Replay
+
+
+class Ledger(BaseLedger):
+    """Record what a backward pass does: what arrived on every edge, and what was passed on.
+
+    model: where names come from, and whose unused parameters are noticed; a module, several (a
+        list or a dict of them), or None for those that are called inside.
+    level: "norms" (numbers only), "edges" (contributions kept where several meet), "values"
+        (everything kept).
+    thresholds: those to change, by name; see `docs/ledger.md`.
+
+    >>> import localgrad as lg
+    >>> w = lg.asarray([1.0, 2.0], requires_grad=True)
+    >>> with lg.Ledger() as ledger:
+    ...     loss = (w * w + 3 * w).sum()
+    ...     loss.backward()
+    >>> [(edge.name, round(edge.share, 3)) for edge in ledger.edges if edge.source == 0]
+    [('b', 0.486), ('a', 0.257), ('b', 0.257)]
+    """
+
+    def __init__(
+        self,
+        model: Any = None,
+        level: str = "norms",
+        thresholds: dict[str, float] | Thresholds | None = None,
+    ) -> None:
+        if level not in LEVELS:
+            raise errors.unknown_level(level, LEVELS)
+        self.model = model
+        self.level = level
+        self.thresholds = Thresholds.read(thresholds)
+        self._recorder = Recorder(level, self.thresholds)
+        self._built: Build | None = None
+        self._replays: dict[int, Replay] = {}
+
+    def __enter__(self) -> Ledger:
+        if state.observer is not None:
+            raise errors.already_open()
+        state.observer = self._recorder
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        state.observer = None
+        self._built = None
+
+    @property
+    def record(self) -> LedgerRecord:
+        """The account as plain data; built when first asked for, and again after more was heard."""
+        return self._build().record
+
+    def _build(self) -> Build:
+        if self._built is None or state.observer is self._recorder:
+            if not self._recorder.made_nodes and not self._recorder.sweeps:
+                raise errors.nothing_recorded()
+            self._built = Build(self._recorder, self.model)
+            self._replays = {}
+        return self._built
+
+    def identify(self, target: Any) -> int | None:
+        source = getattr(target, "source", None)
+        return None if source is None else self._build().last_id(source)
+
+    # -- what needs the values -----------------------------------------------------------------
+
+    def through(self, edge: EdgeRecord | int) -> dict[str, Any]:
+        """Parameter name -> the exact part of its gradient that came through that edge.
+
+        The sweep is linear in what it begins with, so it is run again from the edge's source with
+        this one contribution. Raises where the recorded values were changed meanwhile.
+        """
+        from localgrad.ledger.through import through
+
+        record = self.record
+        number = edge if isinstance(edge, int) else edge.id
+        if not 0 <= number < len(record.edges) or record.edges[number].cut:
+            raise errors.no_such_edge(edge, len(record.edges))
+        return through(self._replay_of(record.edges[number]), self._build(), number)
+
+    def audit(self, seed: int = 0) -> Audit:
+        """Check every node's local gradient on its own, at the values of this very step.
+
+        Forward against backward mode, and backward against a finite difference of the node's own
+        forward, in double precision. What disagrees becomes a finding of kind "mismatch".
+        """
+        from localgrad.ledger.audit import audit
+
+        found = audit(self._recorder, self._build(), seed, self.thresholds.mismatch)
+        others = [item for item in self.record.findings if item.kind != "mismatch"]
+        self.record.findings = found.findings + others
+        return found
+
+    def element_terms(self, edge: EdgeRecord, index: tuple[int, ...]) -> list[tuple[float, float]]:
+        from localgrad.ledger.through import element_terms
+
+        return element_terms(self._replay_of(edge), self._build(), edge.id, index)
+
+    def _replay_of(self, edge: EdgeRecord) -> Replay:
+        from localgrad.ledger.replay import Replay
+
+        sweep = self.record.nodes[edge.source].sweep
+        if sweep not in self._replays:
+            self._replays[sweep] = Replay(self._recorder, sweep)
+        return self._replays[sweep]

@@ -1,0 +1,146 @@
+"""Measuring arrays as a sweep passes: one row of moments an array, in a table that grows.
+
+Nothing is interpreted here. What the numbers mean is `arithmetic.py`'s business, later, when
+somebody asks; a training step pays for the reading of memory and little else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from localgrad.kernels import moments
+from localgrad.kernels import reference as xp
+from localgrad.kernels.moments import COLUMNS, INNER, NONFINITE, SQUARE, TOTAL, ZEROS
+from localgrad.ledger import arithmetic
+from localgrad.ledger.model import Stats
+
+ndarray = xp.ndarray
+BINS = 24
+
+
+class Moments:
+    """A growing table; `sizes[row]` is how many elements the row stands for."""
+
+    def __init__(self) -> None:
+        self.table = xp.zeros((256, COLUMNS))
+        self.sizes: list[int] = []
+        self.measure, self.join = moments.best()
+
+    def add(self, array: Any) -> int:
+        """Measure one array, in whatever layout it lies, and return its row."""
+        row = len(self.sizes)
+        if row >= self.table.shape[0]:
+            self.table = xp.concat([self.table, xp.zeros_like(self.table)])
+        if array.__class__ is ndarray and array.flags.c_contiguous and array.dtype.char in "fd":
+            self.measure(array.ravel(), self.table, row)
+            self.sizes.append(array.size)
+            return row
+        vector, size = flatten(raw(array))
+        self.measure(vector, self.table, row)
+        if vector.size != size:  # every element of a stretched array counts as often as it shows
+            self.table[row] *= size / max(vector.size, 1)
+        self.sizes.append(size)
+        return row
+
+    def add_join(self, parts: list[Any], total: Any) -> tuple[int, float]:
+        """Measure contributions against their sum: the first of their rows, and ‖g − Σgᵢ‖²."""
+        first = len(self.sizes)
+        while first + len(parts) > self.table.shape[0]:
+            self.table = xp.concat([self.table, xp.zeros_like(self.table)])
+        whole, *vectors = aligned([raw(total), *(raw(part) for part in parts)])
+        difference = self.join(vectors, whole, self.table, first)
+        self.sizes.extend([whole.size] * len(parts))
+        return first, difference
+
+    def reserve(self, count: int, size: int) -> int:
+        """Make room for ``count`` arrays that are measured elsewhere; the first of their rows."""
+        first = len(self.sizes)
+        while first + count > self.table.shape[0]:
+            self.table = xp.concat([self.table, xp.zeros_like(self.table)])
+        self.sizes.extend([size] * count)
+        return first
+
+    def square(self, row: int) -> float:
+        return float(self.table[row, SQUARE])
+
+    def inner(self, row: int) -> float:
+        return float(self.table[row, INNER])
+
+    def zeros(self, row: int) -> int:
+        return round(self.table[row, ZEROS])
+
+    def nonfinite(self, row: int) -> int:
+        return round(self.table[row, NONFINITE])
+
+    def rms(self, row: int) -> float:
+        return arithmetic.rms(self.square(row), self.sizes[row])
+
+    def stats(self, row: int) -> Stats:
+        """The row as the data model's statistics."""
+        size = self.sizes[row]
+        square = self.square(row)
+        return Stats(
+            size=size,
+            norm=arithmetic.norm(square),
+            rms=arithmetic.rms(square, size),
+            mean=float(self.table[row, TOTAL]) / size if size else None,
+            zeros=self.zeros(row),
+            nonfinite=self.nonfinite(row),
+        )
+
+
+def raw(array: Any) -> Any:
+    """The array of floats behind a Tensor, a NumPy scalar, or an array of another dtype."""
+    if array.__class__ is not ndarray:
+        array = xp.asarray(getattr(array, "value", array))
+    char = array.dtype.char
+    if char in "fd":
+        return array
+    if char in "FD":
+        return xp.ascontiguousarray(array).view("f" if char == "F" else "d")
+    return array.astype("d" if char == "l" else "f")
+
+
+def flatten(array: Any) -> tuple[Any, int]:
+    """The elements as a contiguous vector, in any order, and how many they stand for.
+
+    A stretched (stride 0) axis is read once. Other layouts are read as they lie in memory, and
+    copied only where they have holes.
+    """
+    size = array.size
+    if 0 in array.strides:
+        array = array[tuple(0 if s == 0 else slice(None) for s in array.strides)]
+        if array.__class__ is not ndarray:
+            array = xp.asarray(array)
+    return array.ravel(order="K"), size
+
+
+def aligned(arrays: list[Any]) -> list[Any]:
+    """The arrays as contiguous vectors with their elements in one common order and dtype."""
+    first = arrays[0]
+    if any(a.dtype != first.dtype for a in arrays):
+        widest = xp.result_type(*arrays)
+        arrays = [a.astype(widest) for a in arrays]
+        first = arrays[0]
+    if all(a.flags.c_contiguous for a in arrays):
+        return [a.ravel() for a in arrays]
+    if 0 not in first.strides and all(a.strides == first.strides for a in arrays):
+        return [a.ravel(order="K") for a in arrays]
+    return [xp.ascontiguousarray(a).ravel() for a in arrays]
+
+
+def enrich(stats: Stats, array: Any) -> Stats:
+    """Add extremes and a histogram of the finite elements."""
+    values = raw(array)
+    finite = values[xp.isfinite(values)] if stats.nonfinite else values
+    if not values.size:
+        return stats
+    stats.minimum, stats.maximum = float(xp.min(values)), float(xp.max(values))
+    if finite.size:
+        low, high = float(xp.min(finite)), float(xp.max(finite))
+        wide = finite.astype("d").ravel()
+        if low < high:
+            counts, _ = xp.histogram(wide, bins=BINS, range=(low, high))
+            stats.histogram = [int(count) for count in counts]
+            stats.low, stats.high = low, high
+    return stats

@@ -1,0 +1,228 @@
+"""The engine's observer: it hears of every node and every contribution, and measures them.
+
+This runs inside the training step, so it only measures and remembers; `build.py` makes records of
+it when somebody asks. While a ledger is open the engine adds no contribution into another, so the
+contributions of a join can be read when their sum is known.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from localgrad.graph.mutation import Mutation as Change
+from localgrad.graph.node import Node
+from localgrad.kernels import reference as xp
+from localgrad.ledger import units
+from localgrad.ledger.cuts import CutWatch
+from localgrad.ledger.measure import Moments
+from localgrad.ledger.model import Units
+from localgrad.ledger.thresholds import Thresholds
+
+ndarray = xp.ndarray
+
+
+class Made(NamedTuple):
+    """A node as it was made. `inputs` and `kept` outlive the sweep, which frees the node's own."""
+
+    row: int  # of the value's moments; -1 for an operation with several outputs
+    shape: tuple[int, ...]
+    dtype: str
+    inputs: tuple[Node | None, ...]
+    kept: Any
+    likes: Any
+    value: Any  # at level "values"
+
+
+class Contribution(NamedTuple):
+    """What a consumer sent to one of its arguments."""
+
+    consumer: Node
+    argument: int
+    array: Any
+
+
+class Arrival(NamedTuple):
+    """What arrived at a node: its sum, and each contribution, as rows of moments."""
+
+    row: int
+    contributions: tuple[Contribution, ...]
+    rows: tuple[int, ...]
+    difference: float  # ‖g − Σgᵢ‖²
+    array: Any  # the sum, at level "values"
+    shape: tuple[int, ...]
+    dtype: str
+
+
+class Recorder:
+    """What one ledger heard. The engine calls the methods; see `graph/reverse.py`."""
+
+    def __init__(self, level: str, thresholds: Thresholds) -> None:
+        self.level = level
+        self.thresholds = thresholds
+        self.keeps_joins = level != "norms"
+        self.keeps_all = level == "values"
+        self.moments = Moments()
+        self.made_nodes: dict[Node, Made] = {}
+        self.sweeps: list[dict[Node, Arrival]] = []
+        self.roots: list[dict[Node, Any]] = []  # where each sweep began, and with what
+        self.leaf_rows: dict[Node, int] = {}
+        self.units: dict[Node, Units] = {}
+        self.bad_inputs: set[Node] = set()
+        self.cuts = CutWatch()
+        self.mutations: list[tuple[Node, Change]] = []
+        self.forms: dict[str, str | None] = {}
+        self._pending: dict[Node, list[Contribution]] = {}
+        self._page: dict[Node, Arrival] = {}
+        self._depth = 0
+        self._deaf = 0  # sweeps that are not recorded themselves, or inside another one
+
+    # -- the way up ----------------------------------------------------------------------------
+
+    def made(self, node: Node, y: Any, values: Any) -> None:
+        """An operation was carried out and recorded."""
+        if self._deaf:
+            return
+        several = y.__class__ is tuple
+        row = -1 if several else self.moments.add(y)
+        shape = () if several else y.shape
+        dtype = "" if several else y.dtype.name
+        self.made_nodes[node] = Made(
+            row, shape, dtype, node.inputs, node.kept, node.likes, y if self.keeps_all else None
+        )
+        if self.cuts.living:
+            self.cuts.used(node, values)
+        if several:
+            return
+        name = node.op.name
+        form = self.forms.get(name, "")
+        if form == "":
+            form = self.forms[name] = units.form_of(name)
+        if form is not None:
+            self._count_units(node, form, row, y)
+        if self.moments.nonfinite(row):
+            self._look_for_bad_inputs(node, values)
+
+    def constant(self, op: Any, y: Any, values: Any, sources: Any) -> None:
+        """An operation was carried out without a node."""
+        if not self._deaf:
+            self.cuts.constant(op, y, values, sources)
+
+    def cut(self, source: Node, value: Any, reason: str, op: str = "") -> None:
+        """A value leaves the graph."""
+        if not self._deaf:
+            self.cuts.cut(source, value, reason, op)
+
+    # -- the way down --------------------------------------------------------------------------
+
+    def began(self, recorded: bool) -> None:
+        """A sweep begins; one inside another (a checkpoint's, say) is that node's own affair."""
+        self._depth += 1
+        if self._depth == 1:
+            self._page, self._pending = {}, {}
+            self.sweeps.append(self._page)
+            self.roots.append({})
+        if not recorded or self._depth > 1:
+            self._deaf += 1
+
+    def ended(self) -> None:
+        """The innermost sweep ended, or failed."""
+        if self._deaf:
+            self._deaf -= 1
+        self._depth -= 1
+
+    def arrived(self, node: Node, upstream: Any) -> None:
+        """All contributions to `node` have arrived and this is their sum."""
+        if self._depth > 1:
+            return
+        parts = self._pending.pop(node, None)
+        moments = self.moments
+        if upstream.__class__ is tuple:
+            self._page[node] = self._arrived_in_parts(upstream, parts or [])
+            return
+        row = moments.add(upstream)
+        if node.watch is not None and node.op.kind == "leaf" and node not in self.leaf_rows:
+            leaf = node.watch()  # measured now: an optimiser may change it before anybody asks
+            if leaf is not None:
+                self.leaf_rows[node] = moments.add(leaf.value)
+        if parts is None:
+            self.roots[-1][node] = xp.array(getattr(upstream, "value", upstream))
+            contributions: tuple[Contribution, ...] = ()
+            rows: tuple[int, ...] = ()
+            difference = 0.0
+        elif len(parts) == 1 and parts[0].array is upstream:
+            rows, difference = (row,), 0.0
+            contributions = (self._kept(parts[0], self.keeps_all),)
+        else:
+            first, difference = moments.add_join([part.array for part in parts], upstream)
+            rows = tuple(range(first, first + len(parts)))
+            contributions = tuple([self._kept(part, self.keeps_joins) for part in parts])
+        self._page[node] = Arrival(
+            row,
+            contributions,
+            rows,
+            difference,
+            xp.array(getattr(upstream, "value", upstream)) if self.keeps_all else None,
+            upstream.shape,
+            upstream.dtype.name,
+        )
+
+    def sent(self, node: Node, upstream: Any, downstreams: Any, needs: Any) -> None:
+        """`node` hands a contribution to each input that needs one."""
+        if self._depth > 1:
+            return
+        if node not in self.made_nodes:  # made before the ledger was opened
+            self.made_nodes[node] = Made(-1, (), "", node.inputs, node.kept, node.likes, None)
+        pending = self._pending
+        for argument, (source, array) in enumerate(zip(needs, downstreams)):
+            if source is not None and array is not None:
+                contribution = Contribution(node, argument, array)
+                if source in pending:
+                    pending[source].append(contribution)
+                else:
+                    pending[source] = [contribution]
+
+    def mutated(self, node: Node, change: Change) -> None:
+        """A value that `node` had retained was changed in place."""
+        self.mutations.append((node, change))
+
+    # -- details -------------------------------------------------------------------------------
+
+    def _kept(self, part: Contribution, keep: bool) -> Contribution:
+        if not keep:
+            return part._replace(array=None)
+        # The engine may hand this very buffer to `.grad`, where optimisers write into it.
+        array = getattr(part.array, "value", part.array)
+        return part._replace(array=xp.array(array) if array.size <= 4096 else array)
+
+    def _arrived_in_parts(self, upstream: tuple[Any, ...], parts: list[Contribution]) -> Arrival:
+        """An operation with several outputs: every contribution fills the place of one of them."""
+        vectors = [xp.asarray(getattr(g, "value", g)) for g in upstream if g is not None]
+        row = self.moments.add(xp.concat([xp.ravel(v) for v in vectors]))
+        rows = tuple(
+            self.moments.add(next(g for g in part.array if g is not None)) for part in parts
+        )
+        contributions = tuple(part._replace(array=None) for part in parts)
+        return Arrival(row, contributions, rows, 0.0, None, (), vectors[0].dtype.name)
+
+    def _count_units(self, node: Node, form: str, row: int, y: Any) -> None:
+        moments, limits = self.moments, self.thresholds
+        size = max(y.size, 1)
+        if y.dtype.char in "fd" and units.worth_counting(
+            form,
+            moments.square(row) / size,
+            float(moments.table[row, 1]) / size,
+            moments.zeros(row) / size,
+            limits,
+        ):
+            source = node.inputs[0]
+            after = source is not None and "conv" in source.op.name
+            found = units.tally(form, y, after or "conv" in node.op.name, limits)
+            if found is not None and (found.dead or found.saturated):
+                self.units[node] = found
+
+    def _look_for_bad_inputs(self, node: Node, values: Any) -> None:
+        for source, value in zip(node.inputs, values):
+            array = getattr(value, "value", value)
+            is_data = source is None and array.__class__ is ndarray and array.dtype.kind == "f"
+            if is_data and not bool(xp.all(xp.isfinite(array))):
+                self.bad_inputs.add(node)
