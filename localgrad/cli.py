@@ -132,7 +132,9 @@ def main() -> None:
     try:
         app()
     except (LocalgradError, OSError) as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {_escaped(error)}", highlight=False)
+        Console(stderr=True).print(
+            f"[bold red]error:[/] {_escaped(error)}", highlight=False, soft_wrap=True
+        )
         sys.exit(WRONG_INPUT)
 
 

@@ -20,7 +20,7 @@ def digits(held_out: float = 0.2, seed: int = 0) -> tuple[TensorDataset, TensorD
 
     >>> train, test = digits()
     >>> len(train), len(test), train[0][0].shape
-    (1436, 361, (1, 8, 8))
+    (1438, 359, (1, 8, 8))
     """
     try:
         from sklearn.datasets import load_digits

@@ -40,6 +40,7 @@ def run_recipe(
             f"stopped after step {outcome.training.step:,}; nothing is lost. Go on with\n"
             f"  localgrad train --resume --out {found.folder}",
             highlight=False,
+            soft_wrap=True,
         )
         return False
     finish(console, found, outcome)
@@ -85,10 +86,10 @@ def finish(console: Console, found: Run, outcome: Outcome) -> None:
     with console.status("recording the first batch for the report"):
         save_report(outcome.training)
     scores = "  ".join(shown(name, value) for name, value in outcome.scores.items())
-    console.print(f"\nheld out: [bold green]{scores}[/]", highlight=False)
-    console.print(f"in {outcome.seconds:.0f} s", style="dim", highlight=False)
-    console.print(f"run     {found.folder}", highlight=False)
-    console.print(f"report  {found.report}", highlight=False)
+    console.print(f"\nheld out: [bold green]{scores}[/]", highlight=False, soft_wrap=True)
+    console.print(f"in {outcome.seconds:.0f} s", style="dim", highlight=False, soft_wrap=True)
+    console.print(f"run     {found.folder}", highlight=False, soft_wrap=True)
+    console.print(f"report  {found.report}", highlight=False, soft_wrap=True)
 
 
 def list_recipes(console: Console) -> None:

@@ -1,4 +1,4 @@
-"""A finished or interrupted run, opened up: the ledger of its first batch at its last checkpoint."""
+"""A run, opened up: the ledger of its first batch at its latest checkpoint."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ def explain_parameter(console: Console, folder: Path, name: str, index: str | No
         f"{training.recipe.batch_size} examples of its training set",
         style="dim",
         highlight=False,
+        soft_wrap=True,
     )
     ledger.explain(name, element)
 
@@ -67,7 +68,7 @@ def write_report(console: Console, folder: Path) -> Path:
     training = reopen(folder)
     with console.status("recording the first batch"):
         save_report(training)
-    console.print(f"report  {training.run.report}", highlight=False)
+    console.print(f"report  {training.run.report}", highlight=False, soft_wrap=True)
     return training.run.report
 
 

@@ -39,12 +39,15 @@ class Progress:
         self.training = training
         recipe, settings = training.recipe, training.run.settings
         parameters = sum(p.size for p in training.network.parameters())
-        self.console.print(f"[bold]{settings.recipe}[/]  {recipe.summary()}", highlight=False)
+        self.console.print(
+            f"[bold]{settings.recipe}[/]  {recipe.summary()}", highlight=False, soft_wrap=True
+        )
         self.console.print(
             f"{len(training.train_set):,} examples to learn from, {len(training.held_out):,} held "
             f"out; {parameters:,} parameters; {recipe.epochs} epochs of "
             f"{len(training.loader):,} steps; seed {settings.seed}",
             highlight=False,
+            soft_wrap=True,
             style="dim",
         )
         if resumed:
@@ -90,7 +93,8 @@ class Progress:
             f"epoch {training.epoch:>{len(str(total))}}/{total}  {left}  "
             f"[dim]|[/] held out: [bold]{right}[/]",
             highlight=False,
+            soft_wrap=True,
         )
         written = training.recipe.sample(training.network)
         if written is not None:
-            self.console.print(written, style="dim", highlight=False, markup=False)
+            self.console.print(written, style="dim", highlight=False, markup=False, soft_wrap=True)

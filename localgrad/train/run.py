@@ -90,9 +90,11 @@ def start(folder: Path | None, settings: Settings) -> Run:
 
 
 def open_run(folder: Path) -> Run:
-    """The run in `folder`, which may also be a name under `runs/`."""
-    if not (folder / "settings.json").is_file() and (RUNS / folder / "settings.json").is_file():
-        folder = RUNS / folder
+    """The run in `folder`, or of that name under `runs/`, or the newest one of that recipe."""
+    named = [run for run in all_runs() if run.name == str(folder)]
+    named = named or [run for run in all_runs() if run.name.startswith(f"{folder}-")]
+    if not (folder / "settings.json").is_file() and named:
+        folder = named[-1]
     path = folder / "settings.json"
     if not path.is_file():
         raise errors.no_run(folder, [run.name for run in all_runs()])

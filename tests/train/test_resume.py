@@ -1,0 +1,84 @@
+"""A run that is killed, really and at any moment, ends exactly as one that was left alone."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+RECIPE = str(HERE / "small_recipe.py")
+
+
+def localgrad(where: Path, *arguments: str, sign: str = "SIGKILL", moment: int = 0):
+    """Run the command line in a process of its own, struck by a signal at its n-th event."""
+    command = [sys.executable, "-m", "tests.train.struck", sign, str(moment), *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+def results(folder: Path) -> tuple[bytes, list[dict]]:
+    """The trained weights, and the metrics without the time that steps took."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    for line in lines:
+        line.pop("seconds", None)
+    return (folder / "model.safetensors").read_bytes(), lines
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """What comes out without a kill, and how many moments there are to be killed at."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "run"
+    done = localgrad(folder, "train", RECIPE, "--seed", "3", "--out", str(folder))
+    assert done.returncode == 0, done.stderr
+    return *results(folder), int(done.stdout.rsplit("events: ", 1)[1])
+
+
+def test_two_runs_of_one_seed_are_equal_bit_for_bit(undisturbed, tmp_path):
+    weights, lines, _ = undisturbed
+    assert len(lines) == 2 * 7 + 2
+    done = localgrad(tmp_path, "train", RECIPE, "--seed", "3", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert results(tmp_path) == (weights, lines)
+
+
+def test_killed_again_and_again_a_run_ends_as_if_nothing_had_happened(undisturbed, tmp_path):
+    weights, lines, events = undisturbed
+    # Each process gets a little further than the one before: from the first write of the
+    # settings, through every kind of moment, to the very end.
+    moments = [1, 2, 5, 8, 11, 13, 18, 26, 33, 39]
+    for moment in moments:
+        done = localgrad(
+            tmp_path, "train", RECIPE, "--seed", "3", "--out", str(tmp_path), "--resume",
+            moment=moment,
+        )  # fmt: skip
+        assert done.returncode == -signal.SIGKILL, done.stderr
+    assert sum(moments) > events  # otherwise the run would not have been near its end
+    done = localgrad(tmp_path, "train", RECIPE, "--out", str(tmp_path), "--resume")
+    assert done.returncode == 0, done.stderr
+    assert results(tmp_path) == (weights, lines)
+
+
+@pytest.mark.parametrize("sign", ["SIGINT", "SIGTERM"])
+def test_an_interrupted_run_stops_cleanly_and_goes_on(undisturbed, tmp_path, sign):
+    weights, lines, _ = undisturbed
+    out = ("--out", str(tmp_path))
+    stopped = localgrad(tmp_path, "train", RECIPE, "--seed", "3", *out, sign=sign, moment=30)
+    assert stopped.returncode == 130
+    assert "stopped after step" in stopped.stdout and "Traceback" not in stopped.stderr
+    assert "--resume" in stopped.stdout
+    again = localgrad(tmp_path, "train", "--resume", *out)
+    assert again.returncode == 0 and "resumed after step" in again.stdout
+    assert results(tmp_path) == (weights, lines)
+
+
+def test_a_complete_run_can_be_resumed_and_does_nothing_new(undisturbed, tmp_path):
+    weights, lines, _ = undisturbed
+    for _ in range(2):
+        done = localgrad(
+            tmp_path, "train", RECIPE, "--seed", "3", "--out", str(tmp_path), "--resume"
+        )
+        assert done.returncode == 0, done.stderr
+        assert results(tmp_path) == (weights, lines)
