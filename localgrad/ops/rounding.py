@@ -26,11 +26,11 @@ floor_divide = flat(
     doc="⌊a / b⌋.",
     example=draw.ranges((-2.0, 2.0), (0.3, 2.0)),
 )
-nextafter = flat(
+nextafter = pointwise(
     "nextafter",
     xp.nextafter,
-    "a change of the last bit",
-    arguments=("a", "b"),
+    a=lambda: 1,
+    b=lambda: 0,
     doc="The next number of a's dtype after a, towards b.",
     example=draw.pair,
 )
