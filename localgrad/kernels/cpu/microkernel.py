@@ -235,13 +235,20 @@ _SIGNATURE = types.void(*[types.int64] * (len(_PLAIN) + 1))
 _SINGLE = "localgrad_reduce_single"
 _DOUBLE = "localgrad_reduce_double"
 
-# Compiled once and reached by name, so that the kernels do not each carry a copy.
-_compiled = {
-    name: cfunc(_SIGNATURE, cache=CACHE)(body)
-    for name, body in ((_SINGLE, _reduce_single), (_DOUBLE, _reduce_double))
-}
-for _name, _function in _compiled.items():
-    llvm.add_symbol(_name, _function.address)
+_BODIES = {4: (_SINGLE, _reduce_single), 8: (_DOUBLE, _reduce_double)}
+_compiled: dict[int, Any] = {}
+
+
+def prepare(dtype: np.dtype) -> None:
+    """Compile, or load, the microkernel of an element type; kernels of that type may then run.
+
+    It is compiled once and reached by name, so that the kernels do not each carry a copy.
+    """
+    if dtype.itemsize not in _compiled:
+        name, body = _BODIES[dtype.itemsize]
+        function = cfunc(_SIGNATURE, cache=CACHE)(body)
+        llvm.add_symbol(name, function.address)
+        _compiled[dtype.itemsize] = function
 
 
 @intrinsic

@@ -97,7 +97,7 @@ def product(  # type: ignore[no-untyped-def]
     first_row, last_row = share(m, thread // splits, threads // splits)
     chunks = max((last_row - first_row + ROWS - 1) // ROWS, 1)
     chunk = ((last_row - first_row + chunks - 1) // chunks + _BLOCK - 1) // _BLOCK * _BLOCK
-    chunk = min(chunk, ROWS)
+    chunk = max(min(chunk, ROWS), 1)
     # A's rows far apart would compete for the same sets of the cache and for its page table.
     gather = last_panel - first_panel > 3 and max(a_k, a_row) * size > 1024
 

@@ -1,0 +1,37 @@
+"""CPU kernels: functions on NumPy arrays, compiled by Numba when first used.
+
+``available()`` says whether they can run here; every other name loads its room, and Numba with it,
+when it is first asked for.  All take and return float32 or float64 arrays (``supported``).
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import Any
+
+_ROOMS = {
+    "convolution": ("conv2d", "conv2d_input", "conv2d_weight"),
+    "layout": ("supported",),
+    "dense": ("linear", "linear_backward"),
+    "matrices": ("matmul",),
+    "arena": ("empty", "release", "usage"),
+    "threads": ("get_num_threads", "set_num_threads"),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = ["available", *_ROOM_OF]  # noqa: PLE0604
+
+
+def available() -> bool:
+    """Whether Numba is installed."""
+    return importlib.util.find_spec("numba") is not None
+
+
+def __getattr__(name: str) -> Any:
+    room = _ROOM_OF.get(name)
+    if room is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{room}"), name)
+    globals()[name] = value
+    return value

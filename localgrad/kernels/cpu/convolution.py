@@ -1,0 +1,106 @@
+"""The convolution triple for arrays: forward, and its adjoints in the input and in the weight.
+
+Shapes are PyTorch's: input (batch, channels, height, width), weight (out, channels / groups,
+kernel_h, kernel_w).  Inputs may be channels-first or channels-last in memory; results are
+channels-last.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import arena
+from .convolution_forward import band_rows, forward, forward_scratch
+from .convolution_input import input_adjoint, plan
+from .convolution_weight import weight_adjoint, weight_plan
+from .layout import contiguous, image_memory
+from .microkernel import RELU, prepare
+from .pool import pool
+from .window import Geometry, geometry
+from .workspace import workspace
+
+Pair = tuple[int, int]
+_SMALL = 1 << 17  # multiply-adds below which one thread is quicker
+
+
+def _threads(g: Geometry) -> int:
+    work = (g.batch * g.out_h * g.out_w * g.out_channels
+            * g.kernel_h * g.kernel_w * g.channels // g.groups)
+    return pool.threads if work >= _SMALL else 1
+
+
+def conv2d(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None = None,
+    stride: Pair = (1, 1),
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+    relu: bool = False,
+) -> np.ndarray:
+    """``y[n, o] = bias[o] + sum over i of x[n, i] ⋆ weight[o, i]``, then relu if asked."""
+    g = geometry(x.shape, weight.shape, stride, padding, dilation, groups)
+    prepare(x.dtype)
+    y = arena.channels_last((g.batch, g.out_channels, g.out_h, g.out_w), x.dtype)
+    if y.size:
+        memory, last = image_memory(x)
+        weight = contiguous(weight)
+        held = weight.reshape(-1) if bias is None else contiguous(bias)
+        threads = _threads(g)
+        rows = band_rows(g, x.itemsize, threads)
+        work = workspace(forward_scratch(g, rows, x.itemsize, threads))
+        forward(memory, last, weight, held, bias is not None, y.transpose(0, 2, 3, 1),
+                RELU if relu else 0, tuple(g), rows, work, threads)
+    return y
+
+
+def conv2d_input(
+    upstream: np.ndarray,
+    weight: np.ndarray,
+    input_shape: tuple[int, ...],
+    stride: Pair = (1, 1),
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+) -> np.ndarray:
+    """The adjoint in the input: ``dx`` with ``<dx, x> = <upstream, conv2d(x, weight)>``."""
+    g = geometry(input_shape, weight.shape, stride, padding, dilation, groups)
+    prepare(upstream.dtype)
+    dx = arena.channels_last(input_shape, upstream.dtype)
+    if not upstream.size:
+        dx[...] = 0
+    elif dx.size:
+        memory, last = image_memory(upstream)
+        threads = _threads(g)
+        *how, scratch = plan(g, dx.itemsize, threads)
+        input_adjoint(memory, last, contiguous(weight), dx.transpose(0, 2, 3, 1), tuple(g), *how,
+                      workspace(scratch), threads)
+    return dx
+
+
+def conv2d_weight(
+    x: np.ndarray,
+    upstream: np.ndarray,
+    weight_shape: tuple[int, ...],
+    stride: Pair = (1, 1),
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The adjoint in the weight, and the bias's: ``dweight`` and ``upstream`` summed over pixels."""
+    g = geometry(x.shape, weight_shape, stride, padding, dilation, groups)
+    prepare(x.dtype)
+    dweight = arena.empty(weight_shape, x.dtype)
+    dbias = np.empty(g.out_channels, x.dtype)
+    if not upstream.size or not x.size:
+        dweight[...] = 0
+        dbias[...] = upstream.sum(axis=(0, 2, 3))
+        return dweight, dbias
+    memory, x_last = image_memory(x)
+    upstream, upstream_last = image_memory(upstream)
+    threads = _threads(g)
+    rows, block, scratch = weight_plan(g, x.itemsize, threads)
+    weight_adjoint(memory, x_last, upstream, upstream_last, dweight, dbias, tuple(g), rows, block,
+                   workspace(scratch), threads)
+    return dweight, dbias

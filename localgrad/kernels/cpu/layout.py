@@ -1,0 +1,45 @@
+"""How an array lies in memory, and what a kernel may therefore read in place."""
+
+from __future__ import annotations
+
+import numpy as np
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def supported(*arrays: np.ndarray) -> bool:
+    """Whether the kernels can take these arrays: all float32, or all float64, native and aligned."""
+    kind = arrays[0].dtype
+    return kind in FLOATS and all(
+        array.dtype == kind and array.flags.aligned for array in arrays
+    )
+
+
+def contiguous(array: np.ndarray) -> np.ndarray:
+    """The array itself if a kernel can read it as rows end to end, otherwise a copy."""
+    flags = array.flags
+    if flags.c_contiguous and flags.writeable and type(array) is np.ndarray:
+        return array
+    # A read-only array has a Numba type of its own, for which every kernel would be compiled anew.
+    return np.array(array, order="C", subok=False)
+
+
+def rows_or_columns(matrix: np.ndarray) -> tuple[np.ndarray, bool]:
+    """A 2-d array as one that is contiguous, and whether that one is its transpose."""
+    if matrix.flags.f_contiguous and not matrix.flags.c_contiguous:
+        return contiguous(matrix.T), True
+    return contiguous(matrix), False
+
+
+def image_memory(images: np.ndarray) -> tuple[np.ndarray, bool]:
+    """A (batch, channels, height, width) array as it lies in memory, and whether channels are last.
+
+    Copies only what is neither channels-first nor channels-last.
+    """
+    flags = images.flags
+    if flags.c_contiguous and (images.shape[1] > 1 or not flags.writeable):
+        return contiguous(images), False
+    turned = images.transpose(0, 2, 3, 1)
+    if turned.flags.c_contiguous and flags.writeable:
+        return turned, True
+    return contiguous(turned), True
