@@ -84,7 +84,9 @@ def _input_shapes(likes: Any, shape: list[int], count: int) -> list[list[int]]:
 
 @cache
 def formula_of(op: Any) -> Formula:
-    """What the operation sends to each argument, as text and LaTeX."""
+    """What the operation sends to each argument, as text and LaTeX; a fused one by its words."""
+    if op.kind == "composite" and op.__doc__:
+        return Formula(op.__doc__)
     rules = {name: rule for name, rule in formulas(op).items() if name != "y"}
     if len(rules) == 1:
         rule = next(iter(rules.values()))

@@ -30,6 +30,7 @@ class Made(NamedTuple):
     inputs: tuple[Node | None, ...]
     kept: Any
     likes: Any
+    arguments: Any  # as they were given: arrays, Tensors and scalars
     value: Any  # at level "values"
 
 
@@ -87,7 +88,14 @@ class Recorder:
         shape = () if several else y.shape
         dtype = "" if several else y.dtype.name
         self.made_nodes[node] = Made(
-            row, shape, dtype, node.inputs, node.kept, node.likes, y if self.keeps_all else None
+            row,
+            shape,
+            dtype,
+            node.inputs,
+            node.kept,
+            node.likes,
+            values,
+            y if self.keeps_all else None,
         )
         if self.cuts.living:
             self.cuts.used(node, values)
@@ -171,7 +179,7 @@ class Recorder:
         if self._depth > 1:
             return
         if node not in self.made_nodes:  # made before the ledger was opened
-            self.made_nodes[node] = Made(-1, (), "", node.inputs, node.kept, node.likes, None)
+            self.made_nodes[node] = Made(-1, (), "", node.inputs, node.kept, node.likes, None, None)
         pending = self._pending
         for argument, (source, array) in enumerate(zip(needs, downstreams)):
             if source is not None and array is not None:

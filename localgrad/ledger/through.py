@@ -28,14 +28,11 @@ def through(replay: Replay, build: Build, edge: int) -> dict[str, Any]:
     source, consumer, argument = ends_of(build, edge)
     _, contribution = replay.contribution(consumer, argument)
     parts = replay.sweep({source: contribution})
-    named = {
-        (
-            names[0] if (names := build.names.of_leaf.get(node)) else f"{_leaf_name(build, node)}"
-        ): part
+    return {
+        _leaf_name(build, node): Tensor(xp.array(part))
         for node, part in parts.items()
         if node.op.kind == "leaf"
     }
-    return {name: Tensor(xp.array(part)) for name, part in named.items()}
 
 
 def element_terms(
@@ -45,7 +42,7 @@ def element_terms(
 
     ∂yⱼ/∂xᵢ for all j is the forward sweep of the unit vector at i through the one node.
     """
-    source, consumer, argument = ends_of(build, edge)
+    _, consumer, argument = ends_of(build, edge)
     upstream, contribution = replay.contribution(consumer, argument)
     node = replay.of[consumer]
     if not isinstance(upstream, xp.ndarray) or upstream.size > _MOST_TERMS:
@@ -60,6 +57,10 @@ def element_terms(
 
 
 def _leaf_name(build: Build, node: Node) -> str:
+    """A parameter's first name; a leaf without a name by its label and id."""
+    names = build.names.of_leaf.get(node)
+    if names:
+        return names[0]
     identity = build.last_id(node)
-    label = "leaf" if identity is None else build.record.nodes[identity].label
-    return f"{label} {identity}"
+    assert identity is not None
+    return f"{build.record.nodes[identity].label} {identity}"

@@ -1,0 +1,288 @@
+"""Is every local gradient right? Each node is checked on its own, at the values it really had.
+
+For random g and t, with J the node's Jacobian: ⟨Jᵀ·g, t⟩ (backward) must equal ⟨g, J·t⟩ (forward
+mode) and ⟨g, (f(x + ht) - f(x - ht)) / 2h⟩ (the node's own forward), in double precision; and the
+backward in the model's dtype must agree with the one in double precision.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from localgrad.graph.forward import push_tangents
+from localgrad.graph.node import Node
+from localgrad.graph.record import enable_grad, no_grad, state
+from localgrad.kernels import reference as xp
+from localgrad.ledger.build import Build
+from localgrad.ledger.model import Finding, NodeRecord
+from localgrad.ledger.recorder import Made, Recorder
+from localgrad.tensor import Tensor, gradients
+
+_STEPS = (1e-5, 3e-7, 1e-8)  # of the finite difference, relative to the argument
+_SAME_DTYPE = 30.0  # how much coarser than the tolerance the backward in float32 may be
+_SKIPPED_KINDS = ("leaf", "part", "flat")
+
+
+@dataclass(slots=True, frozen=True)
+class AuditRow:
+    """One argument of one node: the relative errors of its backward."""
+
+    node: int
+    op: str
+    argument: str
+    difference: float  # against a finite difference of the forward
+    modes: float | None  # against forward mode, where the operation has one
+    precision: float  # against the same backward in double precision
+
+    def worst(self) -> float:
+        return max(self.difference, self.modes or 0.0, self.precision / _SAME_DTYPE)
+
+
+@dataclass(slots=True)
+class Audit:
+    """What was checked, what was not and why, and what is wrong."""
+
+    rows: list[AuditRow] = field(default_factory=list)
+    skipped: dict[int, str] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether no local gradient disagrees with its forward."""
+        return not self.findings
+
+    def __str__(self) -> str:
+        checked = len({row.node for row in self.rows})
+        head = f"{checked} nodes checked, {len(self.skipped)} skipped: "
+        wrong = [f"  {item.where or '?'}: {item.message}" for item in self.findings]
+        return "\n".join([head + (f"{len(wrong)} wrong" if wrong else "all agree"), *wrong])
+
+
+class _Point:
+    """One node's operation, to be run again near the values it had."""
+
+    def __init__(self, node: Node, made: Made) -> None:
+        self.node = node
+        self.given = [_raw(value) for value in made.arguments]
+        self.moving = [i for i, source in enumerate(made.inputs) if source is not None]
+
+    def wide(self) -> list[Any]:
+        """The arguments in double precision."""
+        return [v.astype(xp.float64) if _is_float(v) else v for v in self.given]
+
+    def run(self, arguments: list[Any]) -> list[Any]:
+        """The outputs as arrays."""
+        with no_grad():
+            y = self.node.op(*arguments, **self.node.options)
+        return [part.value for part in (y if isinstance(y, tuple) else (y,))]
+
+    def variables(self, arguments: list[Any]) -> tuple[list[Any], list[Tensor]]:
+        """The arguments with those that move as fresh leaves, and the outputs made from them."""
+        leaves = [
+            Tensor(v).requires_grad_() if i in self.moving else v for i, v in enumerate(arguments)
+        ]
+        with enable_grad():
+            y = self.node.op(*leaves, **self.node.options)
+        return leaves, list(y) if isinstance(y, tuple) else [y]
+
+    def backward(self, arguments: list[Any], upstreams: list[Any]) -> list[Any]:
+        """Jᵀ·g for every argument that moves, as arrays (None where there is none)."""
+        leaves, outputs = self.variables(arguments)
+        pairs = [
+            (o, Tensor(g.astype(o.dtype)))
+            for o, g in zip(outputs, upstreams)
+            if o.source is not None
+        ]
+        found = gradients(
+            [o for o, _ in pairs],
+            [leaves[i] for i in self.moving],
+            [g for _, g in pairs],
+            allow_unused=True,
+        )
+        return [None if part is None else part.value for part in found]
+
+    def forward(self, arguments: list[Any], position: int, tangent: Any) -> list[Any] | None:
+        """J·t for one argument, or None where the operation has no forward mode."""
+        leaves, outputs = self.variables(arguments)
+        roots = [o.source for o in outputs if o.source is not None]
+        try:
+            with no_grad():
+                known = push_tangents(roots, {leaves[position].source: tangent})
+        except Exception:
+            return None
+        return [known.get(o.source, xp.zeros(o.shape)) for o in outputs]
+
+
+def audit(recorder: Recorder, build: Build, seed: int, tolerance: float) -> Audit:
+    """Check every node that a sweep passed and whose arguments were recorded."""
+    result = Audit()
+    random = xp.random.default_rng(seed)
+    before, state.observer = state.observer, None
+    try:
+        for identity, (node, _) in enumerate(build.keys):
+            record = build.record.nodes[identity]
+            if node.op.kind in _SKIPPED_KINDS or record.upstream is None:
+                continue
+            made = recorder.made_nodes.get(node)
+            if made is None or made.arguments is None:
+                result.skipped[identity] = "made before the ledger was opened"
+                continue
+            _check_node(result, record, _Point(node, made), random, tolerance)
+    finally:
+        state.observer = before
+    return result
+
+
+def _check_node(
+    result: Audit, record: NodeRecord, point: _Point, random: Any, tolerance: float
+) -> None:
+    if not all(bool(xp.all(xp.isfinite(v))) for v in point.given if _is_float(v)):
+        result.skipped[record.id] = "its arguments are not finite"
+        return
+    op = point.node.op
+    with xp.errstate(all="ignore"):
+        try:
+            rows = [
+                AuditRow(
+                    record.id,
+                    op.name,
+                    f"x{position}" if op.variadic else op.arguments[position],
+                    *_errors(point, position, random, tolerance),
+                )
+                for position in point.moving
+            ]
+        except Exception as cause:
+            result.skipped[record.id] = f"it cannot be run again: {cause}"
+            return
+    result.rows += rows
+    wrong = [row for row in rows if not row.worst() <= tolerance]
+    if wrong:
+        result.findings.append(_finding(record, wrong, tolerance))
+
+
+def _errors(
+    point: _Point, position: int, random: Any, tolerance: float
+) -> tuple[float, float | None, float]:
+    """(finite difference, forward mode, precision) of one argument: the best of a few attempts.
+
+    A kink at the very values (a zero under relu, a tie under max) makes the difference quotient
+    wrong and not the gradient; a point close by has none.
+    """
+    arguments = point.wide()
+    best: tuple[float, float | None, float] | None = None
+    for attempt in range(3):
+        if attempt:
+            arguments = [
+                v + 1e-3 * (_rms(v) or 1.0) * random.standard_normal(v.shape)
+                if i in point.moving
+                else v
+                for i, v in enumerate(arguments)
+            ]
+        for step in _STEPS:
+            found = _attempt(point, arguments, position, step, random)
+            if best is None or found[0] < best[0] or math.isnan(best[0]):
+                best = found
+            if max(best[0], best[1] or 0.0) <= tolerance:
+                break
+        assert best is not None
+        if best[0] <= tolerance:
+            break
+    assert best is not None
+    return best[0], best[1], _precision(point, position, random)
+
+
+def _attempt(
+    point: _Point, arguments: list[Any], position: int, step: float, random: Any
+) -> tuple[float, float | None, float]:
+    x = arguments[position]
+    tangent = random.choice((-1.0, 1.0), x.shape)
+    size = step * max(_rms(x), 1e-3)
+    ends = []
+    for sign in (1.0, -1.0):
+        moved = list(arguments)
+        moved[position] = x + sign * size * tangent
+        ends.append(point.run(moved))
+    quotient = [(up - down) / (2 * size) for up, down in zip(*ends)]
+    worst, modes = 0.0, None
+    pushed = point.forward(arguments, position, tangent)
+    place = point.moving.index(position)
+    for upstream in (quotient, [random.standard_normal(q.shape) for q in quotient]):
+        back = point.backward(arguments, upstream)[place]
+        sent = 0.0 if back is None else _inner([back], [tangent])
+        worst = max(worst, _relative(sent, upstream, quotient))
+        if pushed is not None:
+            modes = max(modes or 0.0, _relative(sent, upstream, pushed))
+    return worst, modes, 0.0
+
+
+def _precision(point: _Point, position: int, random: Any) -> float:
+    """The backward in the model's own dtype against the one in double precision."""
+    upstream = [random.standard_normal(y.shape) for y in point.run(point.given)]
+    place = point.moving.index(position)
+    own = point.backward(point.given, upstream)[place]
+    wide = point.backward(point.wide(), upstream)[place]
+    if own is None or wide is None:
+        return 0.0 if own is wide else math.inf
+    scale = _norm(wide)
+    gap = _norm(own.astype(xp.float64) - wide)
+    return gap / scale if scale else gap
+
+
+def _finding(record: NodeRecord, wrong: list[AuditRow], tolerance: float) -> Finding:
+    worst = max(wrong, key=AuditRow.worst)
+    evidence: dict[str, float | int | str] = {
+        "argument": worst.argument,
+        "against the forward": worst.difference,
+        "tolerance": tolerance,
+    }
+    if worst.modes is not None:
+        evidence["against forward mode"] = worst.modes
+    names = ", ".join(f"`{row.argument}`" for row in wrong)
+    return Finding(
+        kind="mismatch",
+        severity="error",
+        message=f"the backward of `{record.op}` with respect to {names} is not the derivative of "
+        f"its forward: they differ by {worst.worst():.2g} of their size.",
+        where=record.where,
+        node=record.id,
+        module=record.module,
+        evidence=evidence,
+        advice=f"Check the declaration: lg.check_gradients({record.op}, ...) shows the element and "
+        "the formula; or declare only the forward in terms of other operations.",
+    )
+
+
+def _relative(sent: float, upstream: list[Any], tangent: list[Any]) -> float:
+    """|⟨Jᵀg, t⟩ - ⟨g, Jt⟩| against the larger of the product and a hundredth of the norms'."""
+    other = _inner(upstream, tangent)
+    norms = math.sqrt(_inner(upstream, upstream) * _inner(tangent, tangent))
+    scale = max(abs(other), abs(sent), 1e-2 * norms)
+    return abs(sent - other) / scale if scale else 0.0
+
+
+def _parts(a: list[Any], b: list[Any]) -> Iterator[tuple[Any, Any]]:
+    for x, y in zip(a, b):
+        yield xp.ravel(x).astype(xp.float64), xp.ravel(y).astype(xp.float64)
+
+
+def _inner(a: list[Any], b: list[Any]) -> float:
+    return sum(float(x @ y) for x, y in _parts(a, b))
+
+
+def _norm(x: Any) -> float:
+    return math.sqrt(_inner([x], [x]))
+
+
+def _rms(x: Any) -> float:
+    return _norm(x) / math.sqrt(x.size) if x.size else 0.0
+
+
+def _raw(value: Any) -> Any:
+    return value.value if isinstance(value, Tensor) else value
+
+
+def _is_float(value: Any) -> bool:
+    return isinstance(value, xp.ndarray) and value.dtype.kind == "f"
