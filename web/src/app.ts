@@ -26,6 +26,7 @@ import { Steps } from "./parts/steps";
 import { Tooltip } from "./parts/tooltip";
 import { initialState, Store, type State } from "./state";
 
+const FIRST_SCALE = 0.78;
 const SCENE_KEYS: (keyof State)[] = ["step", "mode", "theme"];
 
 export class App implements Context {
@@ -57,7 +58,8 @@ export class App implements Context {
     this.domain = normDomain(this.otherLedger ? [ledger, this.otherLedger] : [ledger]);
     for (const finding of [...ledger.findings].reverse()) if (finding.node !== null) this.worst.set(finding.node, finding.severity);
     const saved = useHash ? decodeView(location.hash) : null;
-    this.store = new Store({ ...initialState(firstExpansion(this.tree)), ...saved?.state });
+    const first = saved ? new Set<string>() : firstExpansion(this.tree, (expanded) => this.fitsFirst(expanded));
+    this.store = new Store({ ...initialState(first), ...saved?.state });
     this.applyTheme();
     this.scales = makeScales(this.domain, this.shade());
     this.view = makeView(ledger, this.tree, this.store.state.expanded);
@@ -67,7 +69,10 @@ export class App implements Context {
       select: (id) => this.store.set({ selected: id }),
       toggle: (group) => this.toggle(group),
       hover: (target, event) => this.hover(target, event),
-      moved: () => this.save(),
+      moved: () => {
+        this.tooltip?.hide();
+        this.save();
+      },
     });
     this.panel = new Panel(this);
     this.steps = new Steps(this);
@@ -81,6 +86,7 @@ export class App implements Context {
     window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour());
     this.relight();
     this.drawAll();
+    this.renderFrame();
     requestAnimationFrame(() => {
       if (saved?.transform) {
         const [x, y, k] = saved.transform;
@@ -88,6 +94,12 @@ export class App implements Context {
       } else this.fitAll(false);
       root.dataset.ready = "true";
     });
+  }
+
+  /** Whether a first view stays large enough to read, whatever the window's size. */
+  private fitsFirst(expanded: ReadonlySet<string>): boolean {
+    const { width, height } = this.layouter.arrange(this.tree.root, makeView(this.ledger, this.tree, expanded));
+    return width * FIRST_SCALE < this.root.clientWidth - 440 && height * FIRST_SCALE < this.root.clientHeight - 250;
   }
 
   metrics(): Metrics {
@@ -207,6 +219,7 @@ export class App implements Context {
   }
 
   private update(changed: ReadonlySet<keyof State>): void {
+    this.tooltip.hide();
     const { expanded } = this.store.state;
     if (changed.has("expanded")) {
       this.view = makeView(this.ledger, this.tree, expanded);
@@ -217,7 +230,7 @@ export class App implements Context {
     if (changed.has("theme")) return this.recolour();
     if (changed.has("expanded")) this.drawAll();
     else if (SCENE_KEYS.some((key) => changed.has(key))) this.restyle();
-    else if (changed.has("selected") || changed.has("route")) this.renderSide();
+    else if (changed.has("selected") || changed.has("route")) this.panel.render(this.scales);
     this.accent();
     this.save();
   }
@@ -225,17 +238,18 @@ export class App implements Context {
   private drawAll(): void {
     this.canvas.show(this.scene());
     this.accent();
-    this.renderSide();
+    this.panel.render(this.scales);
   }
 
   private restyle(): void {
     this.canvas.restyle(this.scene());
     this.accent();
-    this.renderSide();
+    this.panel.render(this.scales);
+    this.renderFrame();
   }
 
-  private renderSide(): void {
-    this.panel.render(this.scales);
+  /** What changes with the step, the run and the theme, and not with what is open or selected. */
+  private renderFrame(): void {
     this.profile.render(this.scales);
     this.steps.render();
     renderLegend(this.legend, this.scales, this.store.state.mode);

@@ -1,17 +1,25 @@
 // One mark an edge: width = log norm, colour = log gain, dashed = cut, hatched = non-finite,
 // hollow = exact zero.
 
-import { curveBumpX, line } from "d3-shape";
+import { curveBumpX, curveMonotoneX, line } from "d3-shape";
 import { s } from "../dom";
 import type { Point } from "../layout/nested";
 import type { Flow } from "../model/metrics";
 import type { VisibleEdge } from "../model/view";
 import type { Scales } from "./scales";
 
-const curve = line<Point>((point) => point.x, (point) => point.y).curve(curveBumpX);
+const smooth = line<Point>((point) => point.x, (point) => point.y).curve(curveMonotoneX);
+const backwards = line<Point>((point) => point.x, (point) => point.y).curve(curveBumpX);
 
+/** How far an edge runs level where it leaves and enters an item. */
+const LEVEL = 5;
+
+/** Edges leave and arrive level and never overshoot; one that must turn back is drawn in bends. */
 export function pathOf(route: Point[]): string {
-  return curve(route) ?? "";
+  const [first, last] = [route[0]!, route.at(-1)!];
+  const way = [first, { x: first.x + LEVEL, y: first.y }, ...route.slice(1, -1), { x: last.x - LEVEL, y: last.y }, last];
+  const forward = way.every((point, index) => index === 0 || point.x > way[index - 1]!.x);
+  return (forward ? smooth(way) : backwards(route)) ?? "";
 }
 
 export function edgeState(flow: Flow): "cut" | "nonfinite" | "zero" | "flow" {

@@ -2,7 +2,7 @@
 // CS231n's drawings; a node where contributions meet carries a small signed bar of their shares.
 
 import { s } from "../dom";
-import { detailOf, NUMBERS_WIDTH, titleOf } from "../layout/measure";
+import { detailOf, farFont, NUMBERS_WIDTH, titleOf } from "../layout/measure";
 import type { Box } from "../layout/nested";
 import { plural, show } from "../model/format";
 import { isGroup, type Group, type Item, type Leaf } from "../model/items";
@@ -26,11 +26,11 @@ export function gradientText(item: Item, metrics: Metrics): string {
 
 function numbers(item: Item, box: Box, metrics: Metrics): SVGElement[] {
   const x = box.width - 11;
-  const middle = (isGroup(item) ? 52 : box.height) / 2;
+  const middle = (isGroup(item) ? 46 : box.height) / 2;
   const node = metrics.lastNode(item);
   return [
     s("line", { class: "fraction", x1: box.width - NUMBERS_WIDTH + 8, x2: x, y1: middle, y2: middle }),
-    s("text", { class: "value", x, y: middle - 5, "text-anchor": "end" }, valueText(node?.value ?? null)),
+    s("text", { class: "value", x, y: middle - 4.5, "text-anchor": "end" }, valueText(node?.value ?? null)),
     s("text", { class: "gradient", x, y: middle + 13, "text-anchor": "end" }, gradientText(item, metrics)),
   ];
 }
@@ -66,8 +66,8 @@ function groupWords(group: Group): SVGElement[] {
   return [
     s("path", { class: "chevron", d: "M11 12l4 4l-4 4" }),
     title,
-    s("text", { class: "detail", x: 24, y: 34.5 }, detailOf(group)),
-    s("text", { class: "summary", x: 24, y: 48.5 }, groupSummary(group)),
+    s("text", { class: "detail", x: 24, y: 34 }, detailOf(group)),
+    s("text", { class: "summary", x: 24, y: 52 }, groupSummary(group)),
   ];
 }
 
@@ -99,13 +99,14 @@ export function drawClosed(mark: SVGGElement, item: Item, box: Box, metrics: Met
   if (severity) parts.push(s("circle", { class: `badge ${severity}`, cx: box.width - 1, cy: 1, r: 5.5 }));
   const kind = isGroup(item) ? `group ${item.kind}` : `leaf ${item.node.kind}`;
   mark.setAttribute("class", `item ${kind} gradient-${gradientState(item, metrics)}`);
+  mark.style.setProperty("--far", farFont(item, box.width));
   mark.replaceChildren(...parts);
 }
 
 export function drawOpen(mark: SVGGElement, group: Group, box: Box, depth: number): void {
   mark.setAttribute("class", `item open ${group.kind} depth-${depth % 2}`);
-  const name = group.detail ? `${group.title}` : group.title;
-  const title = s("text", { class: "title", x: 27, y: 21 }, name);
+  const title = s("text", { class: "title", x: 27, y: 21 }, group.title);
+  mark.style.setProperty("--far", "20px");
   if (group.detail) title.append(s("tspan", { class: "detail", dx: 8 }, group.detail));
   if (group.times > 1) title.append(s("tspan", { class: "times", dx: 8 }, `×${group.times}`));
   mark.replaceChildren(

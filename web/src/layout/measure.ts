@@ -6,7 +6,7 @@ import { shorten } from "../model/format";
 export const FONT = 'Inter, "SF Pro Text", "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
 
 export const LEAF_HEIGHT = 42;
-export const GROUP_HEIGHT = 58;
+export const GROUP_HEIGHT = 62;
 /** Room at the right of a leaf for value over gradient. */
 export const NUMBERS_WIDTH = 66;
 
@@ -30,6 +30,12 @@ export function titleOf(item: Item): string {
 
 export function detailOf(item: Item): string {
   return shorten(item.detail, isGroup(item) ? 26 : 20);
+}
+
+/** The size of a title seen from afar, where it has the item to itself. */
+export function farFont(item: Item, width: number): string {
+  const natural = textWidth(titleOf(item), `600 12.5px ${FONT}`);
+  return `${Math.min(24, 12.5 * Math.max(1, (width - 40) / Math.max(1, natural))).toFixed(1)}px`;
 }
 
 export interface Size {

@@ -6,6 +6,7 @@ import dagre from "@dagrejs/dagre";
 import type { Group, Item } from "../model/items";
 import { isOpen, type View, type VisibleEdge } from "../model/view";
 import { closedSize, type Size } from "./measure";
+import { link, straighten, type Row } from "./straighten";
 
 export interface Point {
   x: number;
@@ -80,15 +81,20 @@ export class Layouter {
     });
     const mine = strands.get(group) ?? [];
     const signature = sizes.map((size) => `${size.width}x${size.height}`).join() + "|" +
-      mine.map((strand) => `${strand.source?.id}>${strand.consumer?.id}`).join();
+      mine.map((strand) => `${strand.source?.id}${portOf(inner, strand.source, strand)}>${strand.consumer?.id}${portOf(inner, strand.consumer, strand)}`).join();
     const cached = this.cache.get(group.id);
     const made = cached && cached.signature === signature
       ? rebind(cached.inner, mine)
-      : layoutGroup(group, sizes, mine);
+      : layoutGroup(group, sizes, mine, inner);
     made.inner = inner;
     this.cache.set(group.id, { signature, inner: made });
     return made;
   }
+}
+
+function portOf(inner: Map<Item, Inner>, item: Item | null, strand: Strand): string {
+  const height = item && inner.get(item)?.ports.get(strand.edge);
+  return typeof height === "number" ? `@${height.toFixed(0)}` : "";
 }
 
 /** The same picture for new edge objects: strands come in the same order, so positions carry over. */
@@ -102,55 +108,93 @@ function rebind(old: Inner, strands: Strand[]): Inner {
   return result;
 }
 
-function layoutGroup(group: Group, sizes: Size[], strands: Strand[]): Inner {
+function layoutGroup(group: Group, sizes: Size[], strands: Strand[], inner: Map<Item, Inner>): Inner {
   const graph = new dagre.graphlib.Graph({ multigraph: true });
-  const open = group.kind !== "root";
-  graph.setGraph({ rankdir: "LR", nodesep: 20, ranksep: 26, edgesep: 14, ranker: strands.length > 90 ? "tight-tree" : "network-simplex" });
+  graph.setGraph({ rankdir: "LR", nodesep: 20, ranksep: 46, edgesep: 14, ranker: strands.length > 90 ? "tight-tree" : "network-simplex" });
   graph.setDefaultEdgeLabel(() => ({}));
   group.children.forEach((child, index) => graph.setNode(child.id, { ...sizes[index]! }));
+  const ends = strands.map(({ source, consumer }, index): [string, string] => [
+    source ? source.id : addPort(graph, `in${index}`, "left", index),
+    consumer ? consumer.id : addPort(graph, `out${index}`, "right", index),
+  ]);
   strands.forEach(({ source, consumer }, index) => {
-    const from = source ? source.id : addPort(graph, `in${index}`, "left", index);
-    const to = consumer ? consumer.id : addPort(graph, `out${index}`, "right", index);
+    const [from, to] = ends[index]!;
     if (from !== to) graph.setEdge(from, to, { weight: source && consumer ? 2 : 1 }, String(index));
   });
   dagre.layout(graph);
 
-  const points = new Map<Item, Box>();
-  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
-  const stretch = (box: Box): void => {
-    left = Math.min(left, box.x);
-    top = Math.min(top, box.y);
-    right = Math.max(right, box.x + box.width);
-    bottom = Math.max(bottom, box.y + box.height);
+  const rows = new Map<string, Row>();
+  const rowOf = (id: string): Row => {
+    let row = rows.get(id);
+    if (!row) {
+      const at = graph.node(id) as Point & Size;
+      const port = at.height === PORT_HEIGHT;
+      rows.set(id, (row = { y: at.y, height: port ? 0 : at.height, column: at.x, links: [] }));
+    }
+    return row;
   };
-  group.children.forEach((child, index) => {
-    const at = graph.node(child.id) as Point;
-    const box = { x: at.x - sizes[index]!.width / 2, y: at.y - sizes[index]!.height / 2, ...sizes[index]! };
-    points.set(child, box);
-    stretch(box);
-  });
-  const routes = new Map<VisibleEdge, Point[]>();
-  const bends = strands.map(({ source, consumer }, index): Point[] => {
-    const from = source ? source.id : `in${index}`;
-    const to = consumer ? consumer.id : `out${index}`;
-    const way = from === to ? [] : ((graph.edge(from, to, String(index))?.points ?? []) as Point[]);
-    for (const point of way) stretch({ ...point, width: 0, height: 0 });
+  group.children.forEach((child) => rowOf(child.id));
+  const bends = strands.map((strand, index): Row[] => {
+    const [from, to] = ends[index]!;
+    const points = from === to ? [] : ((graph.edge(from, to, String(index))?.points ?? []) as Point[]);
+    // Between neighbouring columns nothing is in the way.
+    const way = (points.length < 4 ? [] : points.slice(1, -1)).map((point): Row => ({ y: point.y, height: 0, column: point.x, links: [] }));
+    chain([rowOf(from), ...way, rowOf(to)], strand, inner);
     return way;
   });
+  straighten([...rows.values(), ...bends.flat()]);
+  return measured(group, sizes, strands, rows, ends, bends);
+}
+
+/** Long edges pull hardest to be straight, parameters least: they hang on the line of the values. */
+function chain(rows: Row[], strand: Strand, inner: Map<Item, Inner>): void {
+  const offset = (item: Item | null): number => {
+    const open = item && inner.get(item);
+    return open ? (open.ports.get(strand.edge) ?? open.height / 2) - open.height / 2 : 0;
+  };
+  const from = strand.edge.source;
+  const light = from.kind === "leaf" && from.node.kind !== "op";
+  const last = rows.length - 2;
+  for (let index = 0; index <= last; index++) {
+    const between = index > 0 && index < last;
+    link(rows[index]!, rows[index + 1]!, light ? 0.15 : between ? 4 : 2,
+      index ? 0 : offset(strand.source), index === last ? offset(strand.consumer) : 0);
+  }
+}
+
+function measured(
+  group: Group, sizes: Size[], strands: Strand[], rows: Map<string, Row>, ends: [string, string][], bends: Row[][],
+): Inner {
+  const open = group.kind !== "root";
+  const boxes = new Map<Item, Box>();
+  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+  const stretch = (x0: number, x1: number, y0: number, y1: number): void => {
+    left = Math.min(left, x0);
+    right = Math.max(right, x1);
+    top = Math.min(top, y0);
+    bottom = Math.max(bottom, y1);
+  };
+  group.children.forEach((child, index) => {
+    const { y, column } = rows.get(child.id)!;
+    const { width, height } = sizes[index]!;
+    boxes.set(child, { x: column - width / 2, y: y - height / 2, width, height });
+    stretch(column - width / 2, column + width / 2, y - height / 2, y + height / 2);
+  });
+  for (const row of bends.flat()) stretch(row.column, row.column, row.y - 6, row.y + 6);
   const dx = (open ? PADDING : 0) - left;
   const dy = (open ? HEADER : 0) - top;
-  const width = right - left + (open ? 2 * PADDING : 0);
-  const height = bottom - top + (open ? HEADER + PADDING : 0);
-  for (const box of points.values()) Object.assign(box, { x: box.x + dx, y: box.y + dy });
+  for (const box of boxes.values()) Object.assign(box, { x: box.x + dx, y: box.y + dy });
   const ports = new Map<VisibleEdge, number>();
+  const routes = new Map<VisibleEdge, Point[]>();
   strands.forEach(({ edge, source, consumer }, index) => {
-    const way = bends[index]!.map((point) => ({ x: point.x + dx, y: point.y + dy }));
-    if (!source) ports.set(edge, (graph.node(`in${index}`) as Point).y + dy);
-    if (!consumer) ports.set(edge, (graph.node(`out${index}`) as Point).y + dy);
-    // The outermost points are replaced by the items' own sides or the border.
-    routes.set(edge, thin(way.slice(1, -1)));
+    if (!source) ports.set(edge, rows.get(ends[index]![0])!.y + dy);
+    if (!consumer) ports.set(edge, rows.get(ends[index]![1])!.y + dy);
+    routes.set(edge, thin(bends[index]!.map(({ column, y }) => ({ x: column + dx, y: y + dy }))));
   });
-  return { width, height, boxes: points, inner: new Map(), ports, routes };
+  return {
+    width: right - left + (open ? 2 * PADDING : 0), height: bottom - top + (open ? HEADER + PADDING : 0),
+    boxes, inner: new Map(), ports, routes,
+  };
 }
 
 type DagreGraph = InstanceType<typeof dagre.graphlib.Graph>;

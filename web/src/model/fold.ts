@@ -10,6 +10,9 @@ const LEAST_REPEATS = 3;
 const LEAST_LEAVES_FOLDED = 18;
 // dagre stays below a tenth of a second at this many items.
 const MOST_CHILDREN = 64;
+// What is longer is cut into stretches of about so many, no more than so many side by side.
+const STRETCH = 32;
+const STRETCHES = 8;
 
 function signature(item: Item, ledger: Ledger): string {
   if (!isGroup(item)) return `${item.node.kind}:${item.node.op}:${item.node.shape.join("x")}`;
@@ -89,17 +92,27 @@ export function fold(owner: string, items: Item[], ledger: Ledger): Item[] {
     }
     const stack = makeStack(owner, members);
     stack.children = chunk(stack.id, stack.children);
-    // A group whose only content would be one stack is that stack already.
     result.push(adopt(stack));
     at += pattern.length * pattern.times;
   }
   return result;
 }
 
+/** A group that holds one stack and nothing else is that stack, under the group's name. */
+export function mergeStack(group: Group): void {
+  const only = group.children[0];
+  if (group.children.length !== 1 || !only || only.kind !== "stack" || group.kind === "root") return;
+  group.kind = "stack";
+  group.times = only.times;
+  group.detail = only.detail;
+  group.children = only.children;
+}
+
 /** Cuts a list into stretches of nearly equal length, in levels where there are very many. */
 export function chunk(owner: string, items: Item[]): Item[] {
   if (items.length <= MOST_CHILDREN) return items;
-  const pieces = Math.min(MOST_CHILDREN, Math.max(2, Math.ceil(Math.sqrt(items.length / 2))));
+  const levels = Math.ceil(Math.log(items.length / STRETCH) / Math.log(STRETCHES)) || 1;
+  const pieces = Math.ceil((items.length / STRETCH) ** (1 / levels));
   const size = Math.ceil(items.length / pieces);
   const result: Item[] = [];
   for (let at = 0; at < items.length; at += size) {

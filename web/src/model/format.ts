@@ -20,6 +20,7 @@ export function show(value: number | null | undefined, digits = 3): string {
     return sign + (fixed >= 1000 ? String(Math.round(fixed)) : String(fixed));
   }
   const [mantissa, exponent] = magnitude.toExponential(Math.max(0, digits - 2)).split("e");
+  if (Number(mantissa) === 1) return `${sign}10${superscript(Number(exponent))}`;
   return `${sign}${mantissa}·10${superscript(Number(exponent))}`;
 }
 
@@ -31,6 +32,7 @@ export function signed(value: number | null | undefined): string {
 export function percent(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return show(value);
   const scaled = value * 100;
+  if (scaled === 0) return "0 %";
   const text = Math.abs(scaled) >= 10 ? scaled.toFixed(0) : scaled.toPrecision(2);
   return `${text.replace("-", "−")} %`;
 }

@@ -17,6 +17,7 @@ export interface Flow {
 }
 
 export class Metrics {
+  private readonly outputs = new Map<Item, LedgerNode | null>();
   private readonly arrivals = new Map<Item, number | null>();
 
   constructor(readonly ledger: Ledger, readonly step: number | null = null) {}
@@ -97,6 +98,12 @@ export class Metrics {
   /** The node whose value and gradient stand for an item: a group's output. */
   lastNode(item: Item): LedgerNode | null {
     if (!isGroup(item)) return item.node;
+    let known = this.outputs.get(item);
+    if (known === undefined) this.outputs.set(item, (known = this.groupOutput(item)));
+    return known;
+  }
+
+  private groupOutput(item: Item): LedgerNode | null {
     const out = this.boundary(item, "arrived").map((edge) => edge.source);
     const ids = out.length ? out : leavesOf(item).filter((id) => this.ledger.nodes[id]!.kind !== "parameter");
     if (!ids.length) return null;

@@ -1,6 +1,6 @@
 // From the flat list of nodes to the tree of items: modules, then calls, then folds, then chunks.
 
-import { chunk, fold } from "./fold";
+import { chunk, fold, mergeStack } from "./fold";
 import { shape } from "./format";
 import { adopt, isGroup, newGroup, type Group, type Item, type Leaf } from "./items";
 import type { Ledger, LedgerNode } from "./ledger";
@@ -132,6 +132,7 @@ function sortTree(group: Group): void {
 function foldTree(group: Group, ledger: Ledger): void {
   for (const child of group.children) if (isGroup(child)) foldTree(child, ledger);
   group.children = chunk(group.id, fold(group.id, group.children, ledger));
+  mergeStack(group);
   adopt(group);
 }
 

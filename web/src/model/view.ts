@@ -79,20 +79,17 @@ export function ancestorsOf(item: Item): string[] {
   return lineage(item).slice(0, -1).map((group) => group.id);
 }
 
-/** A calm first view: open what is small, stop before the screen fills. */
-export function firstExpansion(tree: Tree, budget = 16): Set<string> {
-  const expanded = new Set<string>();
-  let visible = tree.root.children.length;
+/** A calm first view: groups are opened, smallest first, as long as the picture still `fits`. */
+export function firstExpansion(tree: Tree, fits: (expanded: ReadonlySet<string>) => boolean): Set<string> {
+  let expanded = new Set<string>();
   const queue = tree.root.children.filter(isGroup);
-  // A model that is one group, or a group and a few leaves, would otherwise open as a single box.
-  while (queue.length) {
+  for (let tries = 12; queue.length && tries > 0; tries--) {
     queue.sort((a, b) => a.children.length - b.children.length);
     const next = queue.shift()!;
-    const grown = visible - 1 + next.children.length;
-    if (grown > budget && visible > 4) break;
-    if (next.children.length > 64) break;
-    expanded.add(next.id);
-    visible = grown;
+    const wider = new Set([...expanded, next.id]);
+    const alone = tree.root.children.length === 1 && next.parent === tree.root;
+    if (next.children.length > 48 || (!alone && !fits(wider))) continue;
+    expanded = wider;
     queue.push(...next.children.filter(isGroup));
   }
   return expanded;

@@ -99,5 +99,5 @@ function body(part: Section, context: Context, scales: Scales): (Node | null)[] 
 
 export function renderSection(part: Section, context: Context, scales: Scales): HTMLElement {
   const heading = part.kind !== "notice" && part.heading ? h("h3", {}, part.heading) : null;
-  return h("section", { class: `part ${part.kind}` }, heading, ...body(part, context, scales));
+  return h("section", { class: `part part-${part.kind}` }, heading, ...body(part, context, scales));
 }

@@ -2,8 +2,9 @@
 
 import type { Context } from "../context";
 import { h } from "../dom";
-import { plural, show, shorten } from "../model/format";
+import { plural, shortenLeft, show } from "../model/format";
 import type { Finding } from "../model/ledger";
+import { placeOf } from "../model/place";
 
 const MOST = 5;
 
@@ -16,14 +17,15 @@ export function goFinding(finding: Finding, context: Context): void {
 
 function chip(finding: Finding, index: number, context: Context): HTMLElement {
   const node = finding.node === null ? null : context.ledger.nodes[finding.node];
-  const place = finding.where ?? (node ? node.label || node.op : finding.module);
+  const place = node ? placeOf(node) : finding.module;
   return h("button", {
     class: `chip ${finding.severity}`, "data-chip": index, title: `${finding.message}\n(${index + 1})`,
     onclick: () => goFinding(finding, context),
   },
     h("span", { class: "dot" }),
     h("span", { class: "kind" }, finding.kind),
-    h("span", { class: "place" }, shorten(place, 34)),
+    place ? h("span", { class: "place" }, shortenLeft(place, 24)) : null,
+    finding.where ? h("code", {}, shortenLeft(finding.where, 18)) : null,
   );
 }
 

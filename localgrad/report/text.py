@@ -1,0 +1,252 @@
+"""The ledger in a terminal: verdict, depth profile, routes, and the arithmetic spelled out."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from localgrad.ledger.model import Finding, LedgerRecord
+from localgrad.report.profile import Bar, profile
+
+if TYPE_CHECKING:
+    from localgrad.ledger.explain import Explanation, Term
+
+_COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+_BRANCHES = ("blue", "magenta", "cyan", "green", "yellow")
+_WIDTH = 40
+_MOST_PRODUCTS = 4
+_CHIPS = 5
+
+
+def ledger_text(record: LedgerRecord, width: int = 100) -> str:
+    """Return the whole report as plain text."""
+    return _render(_ledger(record), width)
+
+
+def print_ledger(record: LedgerRecord) -> None:
+    """Print the whole report, in colour where the terminal has it."""
+    from rich.console import Console
+
+    console = Console()
+    for part in _ledger(record):
+        console.print(part)
+
+
+def explanation_text(explanation: Explanation, width: int = 100) -> str:
+    """Return how one gradient came about as plain text."""
+    return _render(_explanation(explanation), width)
+
+
+def show(explanation: Explanation) -> None:
+    """Print an explanation; a notebook renders the object itself, so nothing is printed there."""
+    if _in_notebook():
+        return
+    from rich.console import Console
+
+    console = Console()
+    for part in _explanation(explanation):
+        console.print(part)
+
+
+# -- the parts ---------------------------------------------------------------------------------
+
+
+def _ledger(record: LedgerRecord) -> Iterable[Any]:
+    from rich.text import Text
+
+    loss = "" if record.loss is None else f"   loss {record.loss:.6g}"
+    yield Text(f"{record.title or 'ledger'}{loss}", style="bold")
+    yield Text(
+        f"{len(record.nodes)} nodes, {len(record.edges)} edges, level {record.level}",
+        style="dim",
+    )
+    yield verdict(record.findings)
+    for finding in record.findings:
+        yield from _finding(finding)
+    bars = profile(record)
+    if bars:
+        yield Text("\ngradient norm by depth (log), split by the branches it came through")
+        yield from _bars(bars)
+
+
+def verdict(findings: list[Finding]) -> Any:
+    """The strip of at most five chips: one kind of finding each, or "healthy"."""
+    from rich.text import Text
+
+    if not findings:
+        return Text(" healthy: nothing found ", style="black on green")
+    strip = Text()
+    kinds: dict[str, list[Finding]] = {}
+    for finding in findings:
+        kinds.setdefault(finding.kind, []).append(finding)
+    for kind, some in list(kinds.items())[:_CHIPS]:
+        count = f" ×{len(some)}" if len(some) > 1 else ""
+        place = some[0].where or some[0].module
+        strip.append(f" {kind}{count} {place} ", style=f"reverse {_COLOURS[some[0].severity]}")
+        strip.append(" ")
+    if len(kinds) > _CHIPS:
+        strip.append(f"and {len(kinds) - _CHIPS} more kinds")
+    return strip
+
+
+def _finding(finding: Finding) -> Iterable[Any]:
+    from rich.text import Text
+
+    head = Text()
+    head.append(f"{finding.kind} ", style=_COLOURS[finding.severity])
+    head.append(f"{finding.where or finding.module or ''}  ", style="bold")
+    head.append(finding.message)
+    yield head
+    numbers = ", ".join(f"{name} {_number(value)}" for name, value in finding.evidence.items())
+    if numbers:
+        yield Text(f"    {numbers}", style="dim")
+    yield Text(f"    → {finding.advice}", style="italic")
+
+
+def _bars(bars: list[Bar]) -> Iterable[Any]:
+    from rich.text import Text
+
+    finite = [bar.norm for bar in bars if bar.norm > 0 and math.isfinite(bar.norm)]
+    low = math.log10(min(finite)) - 0.5 if finite else 0.0
+    high = math.log10(max(finite)) if finite else 1.0
+    longest = max(len(bar.label) for bar in bars)
+    for bar in bars:
+        line = Text(f"  {bar.label:<{longest}}  ")
+        if bar.norm == 0:
+            line.append("0, exactly", style="dim")
+        elif not math.isfinite(bar.norm):
+            line.append(f"{bar.norm}", style="bold red")
+        else:
+            part = (math.log10(bar.norm) - low) / max(high - low, 1e-9)
+            cells = max(1, round(part * _WIDTH))
+            for index, (branch, count) in enumerate(_split(bar, cells)):
+                sign = "▒" if branch < 0 else "█"
+                line.append(sign * count, style=_BRANCHES[index % len(_BRANCHES)])
+            line.append(f" {bar.norm:.3g}", style="bold")
+            if len(bar.branches) > 1:
+                named = ", ".join(f"{share:+.0%} {name}" for name, share in bar.branches)
+                line.append(f"  {named}", style="dim")
+        yield line
+
+
+def _split(bar: Bar, cells: int) -> list[tuple[float, int]]:
+    """The cells of a bar by branch, in proportion to the size of its share."""
+    if not bar.branches:
+        return [(1.0, cells)]
+    total = sum(abs(share) for _, share in bar.branches) or 1.0
+    edges = [0.0]
+    for _, share in bar.branches:
+        edges.append(edges[-1] + abs(share) / total * cells)
+    return [
+        (share, round(end) - round(start))
+        for (_, share), start, end in zip(bar.branches, edges, edges[1:])
+    ]
+
+
+def _explanation(explanation: Explanation) -> Iterable[Any]:
+    from rich.text import Text
+    from rich.tree import Tree
+
+    node = explanation.node
+    stats = node.upstream
+    assert stats is not None
+    element = "" if explanation.index is None else str(list(explanation.index))
+    head = Text(f"∂loss/∂{node.place}{element}", style="bold")
+    head.append(f"   {node.where or ''}", style="dim")
+    yield head
+    if explanation.total is not None:
+        yield Text(f"  = {explanation.total:.6g}")
+    yield Text(
+        f"  the whole gradient: norm {stats.norm:.4g}, rms {stats.rms:.3g}, "
+        f"{stats.zeros} of {stats.size} zero"
+    )
+    for term in explanation.terms:
+        yield from _term(term)
+    if len(explanation.terms) > 1 and node.balance is not None:
+        yield Text(
+            f"  sum of {len(explanation.terms)} contributions; the books balance to "
+            f"{node.balance:.1g}",
+            style="dim",
+        )
+    if node.absence:
+        yield Text(f"  {node.absence}", style="yellow")
+    if explanation.routes:
+        tree = Tree("routes from the loss, the thickest first")
+        for route in explanation.routes:
+            steps = _folded([explanation.places[i] for i in route.nodes])
+            tree.add(Text(f"{route.share:+.1%}  " + " → ".join(steps)))
+        yield tree
+
+
+def _term(term: Term) -> Iterable[Any]:
+    from rich.text import Text
+
+    edge, consumer = term.edge, term.consumer
+    share = "cancels" if edge.cancels else "–" if edge.share is None else f"{edge.share:+.1%}"
+    line = Text(f"  {share:>8}  from {consumer.place} (`{edge.name}`)", style="bold")
+    line.append(
+        f"  norm {_number(edge.norm)}, cosine {_number(edge.cosine)}, gain {_number(edge.gain)}"
+    )
+    if consumer.where:
+        line.append(f"  {consumer.where}", style="dim")
+    yield line
+    if consumer.formula is not None:
+        yield Text(f"            rule: {consumer.formula.text}", style="dim")
+    if edge.reduced_axes:
+        yield Text(f"            summed over axes {edge.reduced_axes} that were broadcast")
+    if term.value is not None:
+        yield Text(f"            {_arithmetic(term)}")
+
+
+def _arithmetic(term: Term) -> str:
+    """``upstream × local + … = value``, the largest products first."""
+    products = sorted(term.products, key=lambda pair: -abs(pair[0] * pair[1]))
+    shown = " + ".join(f"{g:.4g}×{_signed(t)}" for g, t in products[:_MOST_PRODUCTS])
+    rest = products[_MOST_PRODUCTS:]
+    if rest:
+        shown += f" + {len(rest)} more ({sum(g * t for g, t in rest):.3g})"
+    return f"{shown} = {term.value:.6g}" if shown else f"= {term.value:.6g}"
+
+
+def _signed(value: float) -> str:
+    return f"({value:.4g})" if value < 0 else f"{value:.4g}"
+
+
+def _folded(names: list[str]) -> list[str]:
+    """Repeated neighbours once, with their number."""
+    result: list[str] = []
+    counts: list[int] = []
+    for name in names:
+        if result and result[-1] == name:
+            counts[-1] += 1
+        else:
+            result.append(name)
+            counts.append(1)
+    return [name if n == 1 else f"{name} ×{n}" for name, n in zip(result, counts)]
+
+
+def _number(value: float | int | str | None) -> str:
+    if value is None:
+        return "–"
+    return value if isinstance(value, str) else f"{value:.3g}"
+
+
+def _render(parts: Iterable[Any], width: int) -> str:
+    from rich.console import Console
+
+    target = io.StringIO()
+    console = Console(file=target, width=width, color_system=None, force_terminal=False)
+    for part in parts:
+        console.print(part)
+    return "\n".join(line.rstrip() for line in target.getvalue().splitlines())
+
+
+def _in_notebook() -> bool:
+    """Whether a notebook's kernel runs us, which shows the object that is returned."""
+    import sys
+
+    shell = sys.modules.get("IPython")
+    found = shell.get_ipython() if shell is not None else None
+    return found is not None and type(found).__name__ == "ZMQInteractiveShell"
