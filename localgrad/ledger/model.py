@@ -114,6 +114,11 @@ class NodeRecord:
             return self.label or self.op
         return f"{self.module} {self.label or self.op}"
 
+    def _repr_html_(self) -> str:
+        from localgrad.report.notebook import node_html
+
+        return node_html(self)
+
 
 @dataclass(slots=True)
 class EdgeRecord:
@@ -137,6 +142,11 @@ class EdgeRecord:
     reduced_axes: list[int] = field(default_factory=list)
     contribution: list[Any] | float | None = None
     cut: bool = False
+
+    def _repr_html_(self) -> str:
+        from localgrad.report.notebook import edge_html
+
+        return edge_html(self)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,123 @@
+"""Two runs side by side: which node is which, and the first edge where they part."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Hashable, Iterable
+from typing import Any
+
+from localgrad import errors_of_ledgers as errors
+from localgrad.ledger.model import Alignment, Comparison, EdgeRecord, LedgerRecord, NodeRecord
+from localgrad.ledger.paths import place_of
+from localgrad.ledger.vocabulary import canonical
+
+
+def compare(a: LedgerRecord, b: LedgerRecord, tolerance: float = 1e-3) -> LedgerRecord:
+    """Return ``a`` with ``compare`` set: ``b``, the alignment, and the first divergent edge.
+
+    Edges are gone through in the order of the sweep, so what is found first is nearest to the
+    loss: everything before it agrees. Raises where the two have no node in common.
+    """
+    alignment = align(a, b)
+    if not alignment.nodes:
+        raise errors.mixed_formats(f"{a.title} and {b.title}")
+    differences = [difference(a.edges[i], b.edges[j]) for i, j in alignment.edges]
+    first = next(
+        (
+            i
+            for (i, _), gap in zip(alignment.edges, differences)
+            if gap is not None and not gap <= tolerance
+        ),
+        None,
+    )
+    a.compare = Comparison(b, alignment, first, "", differences)
+    a.compare.message = _message(a, a.compare)
+    return a
+
+
+def align(a: LedgerRecord, b: LedgerRecord) -> Alignment:
+    """Match nodes by parameter name, or by module, operation and order; edges by their ends.
+
+    Where modules have other paths in the two runs, what is left is matched by operation and shape.
+    """
+    pairs: dict[int, int] = {}
+    taken: set[int] = set()
+    for key in (_exactly, _by_shape):
+        there = _keyed((node for node in b.nodes if node.id not in taken), key)
+        here = _keyed((node for node in a.nodes if node.id not in pairs), key)
+        for name, node in here.items():
+            if name in there:
+                pairs[node] = there[name]
+                taken.add(there[name])
+    ends = {(e.source, e.consumer, e.argument, e.slot): e.id for e in b.edges if not e.cut}
+    edges = []
+    for edge in a.edges:
+        if edge.cut or edge.source not in pairs or edge.consumer not in pairs:
+            continue
+        other = ends.get((pairs[edge.source], pairs[edge.consumer], edge.argument, edge.slot))
+        if other is not None:
+            edges.append((edge.id, other))
+    return Alignment(sorted(pairs.items()), edges)
+
+
+def difference(a: EdgeRecord, b: EdgeRecord) -> float | None:
+    """Relative difference of two contributions, of their norms where they were not kept."""
+    if a.contribution is not None and b.contribution is not None and a.size == b.size:
+        pairs = list(zip(_flat(a.contribution), _flat(b.contribution)))
+        gap = math.sqrt(sum((x - y) ** 2 for x, y in pairs))
+        scale = math.sqrt(max(sum(x * x for x, _ in pairs), sum(y * y for _, y in pairs)))
+    else:
+        if a.norm is None or b.norm is None:
+            return None
+        if a.norm == b.norm or (math.isnan(a.norm) and math.isnan(b.norm)):
+            return 0.0
+        gap, scale = abs(a.norm - b.norm), max(abs(a.norm), abs(b.norm))
+    if not scale:
+        return 0.0
+    ratio = gap / scale
+    return math.inf if math.isnan(ratio) else ratio
+
+
+def _exactly(node: NodeRecord) -> Hashable:
+    if node.kind == "parameter":
+        return ("parameter", (node.names or [node.label])[0], node.sweep)
+    return (node.kind, node.module, canonical(node.op), node.sweep)
+
+
+def _by_shape(node: NodeRecord) -> Hashable:
+    return (node.kind, canonical(node.op), tuple(node.shape))
+
+
+def _keyed(nodes: Iterable[NodeRecord], key: Any) -> dict[Hashable, int]:
+    """Node ids by key and by how many of that key came before."""
+    seen: Counter[Hashable] = Counter()
+    found: dict[Hashable, int] = {}
+    for node in nodes:
+        name = key(node)
+        found[name, seen[name]] = node.id
+        seen[name] += 1
+    return found
+
+
+def _flat(value: Any) -> list[float]:
+    if isinstance(value, list):
+        return [number for item in value for number in _flat(item)]
+    return [value]
+
+
+def _message(record: LedgerRecord, comparison: Comparison) -> str:
+    matched = len(comparison.alignment.nodes)
+    alone = len(record.nodes) + len(comparison.other.nodes) - 2 * matched
+    tail = f" {alone} nodes are in one run only." if alone else ""
+    if comparison.first_divergence is None:
+        return f"no edge differs; {matched} nodes match.{tail}"
+    edge = record.edges[comparison.first_divergence]
+    position = [here for here, _ in comparison.alignment.edges].index(edge.id)
+    other = comparison.other.edges[comparison.alignment.edges[position][1]]
+    source, consumer = record.nodes[edge.source], record.nodes[edge.consumer]
+    return (
+        f"the runs part at {place_of(consumer)} → {place_of(source)} (`{edge.name}`): norm "
+        f"{edge.norm:.4g} here, {other.norm:.4g} there; {position} edges nearer to the loss "
+        f"agree.{tail}"
+    )
