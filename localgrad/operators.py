@@ -1,8 +1,10 @@
-"""What a Tensor's operators and methods mean: each names an operation, and does nothing else."""
+"""What a Tensor's operators mean: each names an operation, and does nothing else."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from localgrad.methods import Methods
 
 if TYPE_CHECKING:
     from localgrad.tensor import Tensor
@@ -11,8 +13,8 @@ if TYPE_CHECKING:
 ops: Any = None  # the namespace of operations, set by `tensor` once both sides exist
 
 
-class Operators:
-    """Python's operators, and the methods that people expect, by way of `localgrad.ops`."""
+class Operators(Methods):
+    """Python's operators, by way of `localgrad.ops`."""
 
     __slots__ = ()
 
@@ -151,87 +153,3 @@ class Operators:
 
     def __itruediv__(self, other: Any) -> Tensor:
         return ops.update(self, "/=", ops.divide, other)
-
-    def sum(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
-        return ops.sum(self, axis=axis, keepdims=keepdims, **options)
-
-    def mean(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
-        return ops.mean(self, axis=axis, keepdims=keepdims, **options)
-
-    def prod(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
-        return ops.prod(self, axis=axis, keepdims=keepdims, **options)
-
-    def max(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
-        return ops.max(self, axis=axis, keepdims=keepdims, **options)
-
-    def min(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
-        return ops.min(self, axis=axis, keepdims=keepdims, **options)
-
-    def var(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
-        return ops.var(self, axis=axis, keepdims=keepdims, **options)
-
-    def std(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
-        return ops.std(self, axis=axis, keepdims=keepdims, **options)
-
-    def any(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
-        return ops.any(self, axis=axis, keepdims=keepdims, **options)
-
-    def all(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Tensor:
-        return ops.all(self, axis=axis, keepdims=keepdims, **options)
-
-    def argmax(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return ops.argmax(self, axis=axis, keepdims=keepdims)
-
-    def argmin(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return ops.argmin(self, axis=axis, keepdims=keepdims)
-
-    def reshape(self, *shape: Any) -> Tensor:
-        return ops.reshape(self, shape[0] if len(shape) == 1 else shape)
-
-    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-        return ops.flatten(self, start_dim, end_dim)
-
-    def transpose(self, first: int, second: int) -> Tensor:
-        """Two axes exchanged, as in PyTorch."""
-        return ops.swapaxes(self, first, second)
-
-    def permute(self, *axes: Any) -> Tensor:
-        return ops.permute_dims(self, axes[0] if len(axes) == 1 else axes)
-
-    def squeeze(self, axis: Any = None) -> Tensor:
-        return ops.squeeze(self, axis)
-
-    def unsqueeze(self, axis: int) -> Tensor:
-        return ops.expand_dims(self, axis=axis)
-
-    def astype(self, dtype: Any, copy: bool = True) -> Tensor:
-        return ops.astype(self, dtype, copy=copy)
-
-    def exp(self) -> Tensor:
-        return ops.exp(self)
-
-    def log(self) -> Tensor:
-        return ops.log(self)
-
-    def sqrt(self) -> Tensor:
-        return ops.sqrt(self)
-
-    def abs(self) -> Tensor:
-        return ops.abs(self)
-
-    def tanh(self) -> Tensor:
-        return ops.tanh(self)
-
-    def sigmoid(self) -> Tensor:
-        return ops.sigmoid(self)
-
-    def relu(self) -> Tensor:
-        return ops.relu(self)
-
-    def square(self) -> Tensor:
-        return ops.square(self)
-
-    def conj(self) -> Tensor:
-        return ops.conj(self)
-
-

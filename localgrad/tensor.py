@@ -328,8 +328,8 @@ def gradients(
 
 # Operations return Tensors, and a Tensor's operators are operations: the one circle of imports in
 # the house, closed here, after the class that both sides need.
-from localgrad import operators, ops  # noqa: E402
+from localgrad import methods, operators, ops  # noqa: E402
 from localgrad.local.operation import LEAF, LEAF_PLAN  # noqa: E402
 from localgrad.ops import dispatch  # noqa: E402
 
-operators.ops = ops
+operators.ops = methods.ops = ops
