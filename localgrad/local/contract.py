@@ -44,7 +44,7 @@ class Contract(Operation):
         from localgrad.tensor import Tensor
 
         plan = self.plans[key]
-        kept = tuple(values[p] for p in plan.positions)
+        kept = plan.keep(tuple(values))
         node = Node(self, tuple(sources), kept, plan, likes_of(values), options)
         if state.observer is not None:
             state.observer.made(node, y, values)

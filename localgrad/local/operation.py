@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from localgrad import errors
@@ -28,12 +29,29 @@ class Like(NamedTuple):
         return len(self.shape)
 
 
-class Plan(NamedTuple):
-    """What a node retains when a given set of its arguments needs gradients."""
+class Plan:
+    """What a node retains, and where each partial finds its parameters in it."""
 
-    names: tuple[str, ...]  # the retained names, in the order of `node.kept`
-    positions: tuple[int, ...]  # where each stands in (arguments..., options..., y)
-    calls: tuple[tuple[int, ...] | None, ...]  # per argument: its partial's parameters in `kept`
+    __slots__ = ("calls", "keep", "names", "positions")
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        positions: tuple[int, ...],
+        calls: tuple[tuple[int, ...] | None, ...],
+    ) -> None:
+        self.names = names  # the retained names, in the order of `node.kept`
+        self.positions = positions  # where each stands in (arguments..., options..., y)
+        self.calls = calls  # per argument: its partial's parameters in `kept`
+        self.keep = picker(positions)  # from (arguments..., options..., y) to `kept`
+
+
+def picker(positions: tuple[int, ...]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    """The function that takes a tuple to its members at `positions`, without a Python loop."""
+    if len(positions) > 1:
+        return itemgetter(*positions)
+    first = positions[0] if positions else 0
+    return itemgetter(slice(first, first + len(positions)))
 
 
 LEAF_PLAN = Plan((), (), ())
@@ -149,16 +167,8 @@ class Operation:
         if y.dtype.kind not in "fc":  # an integer or a truth value ends every gradient
             return self.constant(y, values, sources, mask)
         plan = self.plan(mask)
-        kept: tuple[Any, ...] = ()
-        if plan.positions:
-            count = len(self.options)
-            everything = values
-            if count:
-                defaults = self.defaults
-                everything = [*values, *(options.get(n, defaults.get(n)) for n in self.options)]
-            kept = tuple(
-                y if p == len(everything) else everything[p] for p in plan.positions
-            )
+        chosen = [options.get(n, self.defaults.get(n)) for n in self.options]
+        kept = plan.keep((*values, *chosen, y))
         node = Node(self, tuple(sources), kept, plan, likes_of(values), options)
         if state.observer is not None:
             state.observer.made(node, y, values)

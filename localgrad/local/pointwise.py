@@ -12,7 +12,7 @@ from typing import Any
 from localgrad.graph.node import Node
 from localgrad.graph.record import state
 from localgrad.kernels import reference as xp
-from localgrad.local.operation import SCALARS, Like, Operation, Plan, ndarray, parameters_of
+from localgrad.local.operation import SCALARS, Operation, Plan, ndarray, parameters_of
 from localgrad.tensor import Tensor
 
 fit = xp.fit
@@ -91,7 +91,7 @@ class Unary(Pointwise):
         if y.__class__ is not ndarray:
             y = xp.asarray(y)
         plan = self.plans.get(1) or self.plan(1)
-        node = Node(self, (source,), keep(plan, (value, y)), plan, None, NO_OPTIONS)
+        node = Node(self, (source,), plan.keep((value, y)), plan, None, NO_OPTIONS)
         if state.observer is not None:
             state.observer.made(node, y, (value,))
         return Tensor(y, node)
@@ -115,16 +115,13 @@ class Binary(Pointwise):
             return super().__call__(a, b, **options)
         if y.__class__ is not ndarray:
             y = xp.asarray(y)
-        if y.dtype.kind not in "fc":
-            return super().__call__(a, b)
-        plan = self.plans.get(mask) or self.plan(mask)
-        likes = None
-        if (from_left is not None and differs(left, y)) or (
-            from_right is not None and differs(right, y)
+        sources = (from_left, from_right)
+        if (from_left is not None and differs(left, y, right)) or (
+            from_right is not None and differs(right, y, left)
         ):
-            likes = (like(left), like(right))
-        kept = keep(plan, (left, right, y))
-        node = Node(self, (from_left, from_right), kept, plan, likes, NO_OPTIONS)
+            return self.record(y, (left, right), sources, mask, NO_OPTIONS)
+        plan = self.plans.get(mask) or self.plan(mask)
+        node = Node(self, sources, plan.keep((left, right, y)), plan, None, NO_OPTIONS)
         if state.observer is not None:
             state.observer.made(node, y, (left, right))
         return Tensor(y, node)
@@ -140,20 +137,11 @@ class Binary(Pointwise):
 NO_OPTIONS: dict[str, Any] = {}
 
 
-def keep(plan: Plan, everything: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Of the arguments and the output, those that the plan retains."""
-    positions = plan.positions
-    if len(positions) == 1:
-        return (everything[positions[0]],)
-    return tuple([everything[p] for p in positions])
-
-
-def differs(argument: Any, y: Any) -> bool:
-    return argument.dtype is not y.dtype or argument.shape != y.shape
-
-
-def like(value: Any) -> Like | None:
-    return Like(value.shape, value.dtype) if hasattr(value, "shape") else None
+def differs(argument: Any, y: Any, other: Any) -> bool:
+    """Whether an argument's downstream must be fitted, its shape or dtype not being y's."""
+    if argument.dtype is not y.dtype:
+        return True
+    return other.__class__ not in SCALARS and argument.shape != y.shape
 
 
 def spread(tangent: Any, node: Node) -> Any:
