@@ -1,6 +1,6 @@
 """Networks: PyTorch's modules, names, arguments, defaults, layouts and state_dict keys."""
 
-from localgrad.nn import functional, init
+from localgrad.nn import functional, init, utils
 from localgrad.nn.activations import (
     CELU,
     ELU,
@@ -38,6 +38,14 @@ from localgrad.nn.containers import (
     ParameterList,
     Sequential,
 )
+from localgrad.nn.convolution import (
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+)
 from localgrad.nn.dense import (
     AlphaDropout,
     Bilinear,
@@ -65,4 +73,31 @@ from localgrad.nn.losses import (
     SmoothL1Loss,
 )
 from localgrad.nn.module import Module
+from localgrad.nn.normalisation import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    GroupNorm,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+    LayerNorm,
+    LocalResponseNorm,
+    RMSNorm,
+)
 from localgrad.nn.parameter import Parameter
+from localgrad.nn.pooling import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    LPPool2d,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+)

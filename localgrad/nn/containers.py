@@ -6,7 +6,7 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from localgrad import errors
+from localgrad import network_errors as errors
 from localgrad.graph.record import here
 from localgrad.nn.module import Module
 from localgrad.nn.parameter import Parameter

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy
 
-from localgrad import errors
+from localgrad import network_errors as errors
 from localgrad.graph.record import here
 from localgrad.tensor import Tensor
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy
 
-from localgrad import errors, random
+from localgrad import network_errors as errors
+from localgrad import random
 from localgrad.graph.mutation import note_mutation
 from localgrad.graph.record import here
 from localgrad.tensor import Tensor

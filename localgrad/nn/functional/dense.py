@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy
 
-from localgrad import errors, ops
+from localgrad import network_errors as errors
+from localgrad import ops
 from localgrad.graph.record import here
 from localgrad.local.operation import as_raw
-from localgrad.ops.network import dense, dropout as dropping
+from localgrad.ops.network import dense
+from localgrad.ops.network import dropout as dropping
 from localgrad.tensor import Tensor
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from localgrad import errors, ops
+from localgrad import network_errors as errors
+from localgrad import ops
 from localgrad.graph.record import here
 from localgrad.local.operation import as_raw
 from localgrad.ops.network import cross_entropy as fused

@@ -1,0 +1,61 @@
+"""Pooling and resampling in NumPy, in any number of dimensions: the oracle of the kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+
+def max_pool(x: Any, windows: tuple[Any, ...]) -> tuple[Any, Any]:
+    """The largest element of every window, and where it stands among x's places, in order.
+
+    `windows` holds, per dimension, the places (outputs, taps) that each output looks at, −1 for
+    none. The first of equals is taken; NaN is the largest.
+    """
+    places = x.shape[2:]
+    flat = x.reshape(*x.shape[:2], -1)
+    outputs = tuple(w.shape[0] for w in windows)
+    best = numpy.full((*x.shape[:2], *outputs), -numpy.inf, x.dtype)
+    index = numpy.zeros(best.shape, numpy.int64)
+    unseen = numpy.ones(outputs, bool)
+    for tap in numpy.ndindex(*(w.shape[1] for w in windows)):
+        chosen = [w[:, t] for w, t in zip(windows, tap)]
+        axes = numpy.meshgrid(*chosen, indexing="ij")
+        inside = numpy.logical_and.reduce([a >= 0 for a in axes])
+        at = numpy.ravel_multi_index([numpy.maximum(a, 0) for a in axes], places)
+        values = flat[..., at]
+        better = inside & ((values > best) | numpy.isnan(values) | unseen)
+        best = numpy.where(better, values, best)
+        index = numpy.where(better, at, index)
+        unseen &= ~inside
+    return best, index
+
+
+def gather_places(x: Any, index: Any) -> Any:
+    """x's elements at `index`, numbers of its places (all axes after the second) in order."""
+    flat = x.reshape(*x.shape[:2], -1)
+    return numpy.take_along_axis(flat, index.reshape(*index.shape[:2], -1), 2).reshape(index.shape)
+
+
+def scatter_places(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    """Zeros of `shape` with g added at `index`: the adjoint of `gather_places`."""
+    rows = shape[0] * shape[1]
+    places = int(numpy.prod(shape[2:]))
+    at = index.reshape(rows, -1) + numpy.arange(rows)[:, None] * places
+    summed = numpy.bincount(at.ravel(), weights=g.ravel(), minlength=rows * places)
+    return summed.astype(g.dtype).reshape(shape)
+
+
+def resample(x: Any, matrices: tuple[Any, ...], transposed: bool) -> Any:
+    """Σ M₁[i, a] M₂[j, b] … x[…, a, b, …]: a matrix for each axis after the second."""
+    for axis, matrix in enumerate(matrices, start=2):
+        m = matrix.T if transposed else matrix
+        if axis == x.ndim - 1:
+            x = x @ m.T.astype(x.dtype)
+        else:
+            rows = x.reshape(-1, x.shape[axis], int(numpy.prod(x.shape[axis + 1 :])))
+            x = (m.astype(x.dtype) @ rows).reshape(
+                *x.shape[:axis], m.shape[0], *x.shape[axis + 1 :]
+            )
+    return x

@@ -1,0 +1,450 @@
+"""The messages of networks and optimisers: what is wrong, where, and what to write instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from localgrad.errors import (
+    DeclarationError,
+    GraphError,
+    LocalgradError,
+    ShapeError,
+    _at,
+    _describe,
+    unknown_choice,
+)
+
+__all__ = ["unknown_choice"]
+
+
+class StateError(LocalgradError, ValueError):
+    """A saved state that does not fit the module, the optimiser or the file format."""
+
+
+def no_forward(module: str) -> DeclarationError:
+    """A module without a forward was called."""
+    return DeclarationError(
+        f"{module} has no `forward`.\n"
+        "  Write what it computes: `def forward(self, x): return ...` in the class."
+    )
+
+
+def no_super_init(module: str, name: str) -> DeclarationError:
+    """A parameter or child was assigned before the module existed."""
+    return DeclarationError(
+        f"{module}.{name} is assigned before Module.__init__ ran.\n"
+        f"  Begin {module}.__init__ with `super().__init__()`."
+    )
+
+
+def wrong_attribute(module: str, name: str, kind: str, value: Any) -> DeclarationError:
+    """Something else was assigned where a parameter, buffer or child stands."""
+    right = {"parameter": "lg.nn.Parameter(value)", "buffer": "lg.asarray(value)"}.get(
+        kind, "a Module"
+    )
+    return DeclarationError(
+        f"{module}.{name} is a {kind}, and {type(value).__name__} was assigned to it.\n"
+        f"  Assign {right}, or None, or remove it first: `del module.{name}`."
+    )
+
+
+def no_such_member(module: str, kind: str, path: str) -> StateError:
+    """A path that leads to nothing."""
+    return StateError(f"{module} has no {kind} at the path {path!r}.")
+
+
+def no_state(given: Any, where: str) -> StateError:
+    """Something else than a mapping was given as a state."""
+    return StateError(
+        f"a state is a mapping from names to values, not {type(given).__name__}{_at(where)}.\n"
+        "  From a file: module.load_state_dict(lg.load(path))."
+    )
+
+
+def state_mismatch(
+    module: str,
+    missing: list[str],
+    unexpected: list[str],
+    misshapen: list[tuple[str, Any, Any]],
+    where: str,
+) -> StateError:
+    """A state that does not fit its module, with the names that are probably meant."""
+    import difflib
+
+    lines = [f"this state does not fit {module}{_at(where)}; nothing was loaded."]
+    for name in missing:
+        near = difflib.get_close_matches(name, unexpected, n=1)
+        hint = f" (the state has {near[0]!r}: renamed?)" if near else ""
+        lines.append(f"  missing: {name}{hint}")
+    lines += [f"  unexpected: {name}" for name in unexpected]
+    lines += [f"  {n}: the module has shape {own}, the state {got}" for n, own, got in misshapen]
+    if missing or unexpected:
+        lines.append("  To load what fits and leave the rest: load_state_dict(state, strict=False).")
+    return StateError("\n".join(lines))
+
+
+def no_device(got: Any, where: str) -> ShapeError:
+    """A device or dtype that there is not."""
+    return ShapeError(
+        f"Module.to({got!r}){_at(where)}: the one device is 'cpu', and this is no dtype.\n"
+        "  Write module.to('float64'), module.double() or module.to('cpu')."
+    )
+
+
+def target_shape(x: Any, target: Any, where: str) -> ShapeError:
+    """Scores and targets of shapes that do not belong together."""
+    return ShapeError(
+        f"cross_entropy takes scores (batch, classes, …) and one target for each place, shaped "
+        f"(batch, …); got scores {tuple(x)} and targets {tuple(target)}{_at(where)}.\n"
+        "  For scores with the classes last: cross_entropy(x.reshape(-1, classes), y.reshape(-1))."
+    )
+
+
+def target_dtype(dtype: Any, where: str) -> ShapeError:
+    """Targets that are no whole numbers."""
+    return ShapeError(
+        f"class targets are whole numbers, not {dtype}{_at(where)}.\n"
+        "  Write target.astype('int64'); or give probabilities, shaped like the scores."
+    )
+
+
+def label_out_of_range(label: int, classes: int, where: str) -> ShapeError:
+    """A target that names no class."""
+    return ShapeError(
+        f"the target {label} names no class: the scores have {classes} classes, 0 to {classes - 1}"
+        f"{_at(where)}.\n"
+        "  Widen the last layer, or mark what is not to count: ignore_index=…"
+    )
+
+
+def no_fan(shape: tuple[int, ...], where: str) -> ShapeError:
+    """A vector has no inputs and outputs to scale an initial value by."""
+    return ShapeError(
+        f"a tensor of shape {shape} has no number of inputs and outputs{_at(where)}: that takes two "
+        "axes or more.\n  For a bias, write nn.init.zeros_(tensor) or nn.init.uniform_(tensor, …)."
+    )
+
+
+def no_such_child(module: str, index: int, count: int, where: str) -> LocalgradError:
+    """An index beyond a container's end."""
+
+    class Missing(ShapeError, IndexError):
+        """Found by `except IndexError`, too."""
+
+    return Missing(f"{module} has {count} modules; there is no number {index}{_at(where)}.")
+
+
+def taken_name(module: str, name: str, where: str) -> LocalgradError:
+    """A child under a name that the container itself uses."""
+    return DeclarationError(
+        f"{module} has a method called {name!r} already{_at(where)}; choose another name."
+    )
+
+
+def index_dtype(dtype: Any, where: str) -> ShapeError:
+    """Rows of a table are named by whole numbers."""
+    return ShapeError(
+        f"an embedding looks up whole numbers, not {dtype}{_at(where)}: index.astype('int64')."
+    )
+
+
+def row_out_of_range(index: int, rows: int, where: str) -> ShapeError:
+    """A number that names no row of the table."""
+    return ShapeError(
+        f"{index} names no row of a table of {rows}{_at(where)}; rows are 0 to {rows - 1}."
+    )
+
+
+def not_a_probability(p: Any, where: str) -> ShapeError:
+    """A number outside [0, 1] where a probability is meant."""
+    return ShapeError(f"p={p} is no probability{_at(where)}: choose it from 0 to 1.")
+
+
+def broadcast_loss(name: str, input: Any, target: Any, where: str) -> ShapeError:
+    """Input and target of different shapes, which broadcasting would silently stretch."""
+    return ShapeError(
+        f"{name} compares element with element: the input has shape {tuple(input)}, the target "
+        f"{tuple(target)}{_at(where)}.\n"
+        "  Give them one shape, such as target.reshape(input.shape)."
+    )
+
+
+def no_parameters(optimiser: str, given: Any, where: str) -> DeclarationError:
+    """An optimiser was given something else than parameters."""
+    return DeclarationError(
+        f"{optimiser} takes an iterable of parameters, or of groups; got {_describe(given)}"
+        f"{_at(where)}.\n"
+        f"  Write optim.{optimiser}(model.parameters(), lr=…). An empty iterable is often "
+        "a generator that was used up, or a model that keeps its layers in a plain list: nn.ModuleList."
+    )
+
+
+def not_a_leaf(optimiser: str, where: str) -> GraphError:
+    """An optimiser cannot change a value that was computed."""
+    return GraphError(
+        f"{optimiser} can only change leaves; one of these tensors was computed{_at(where)}.\n"
+        "  Give it the parameters themselves, before any operation."
+    )
+
+
+def parameter_twice(optimiser: str, shape: Any, where: str) -> DeclarationError:
+    """One parameter in two places would be changed twice a step."""
+    return DeclarationError(
+        f"a parameter of shape {shape} was given to {optimiser} more than once{_at(where)}; "
+        "each belongs in one group, once."
+    )
+
+
+def bad_number(owner: str, name: str, value: Any, allowed: str, where: str) -> DeclarationError:
+    """A number that no rule can use."""
+    return DeclarationError(f"{owner}: {name}={value} must be {allowed}{_at(where)}.")
+
+
+def nesterov(where: str) -> DeclarationError:
+    """Nesterov's step needs a momentum."""
+    return DeclarationError(
+        f"SGD: nesterov=True needs momentum > 0 and dampening=0{_at(where)}."
+    )
+
+
+def no_update(optimiser: str) -> DeclarationError:
+    """An optimiser without a rule was stepped."""
+    return DeclarationError(
+        f"{optimiser} has no `update`; write `def update(self, group, parameters, values, "
+        "gradients)`, which changes `values` in place."
+    )
+
+
+def no_optimiser_state(optimiser: str, where: str) -> StateError:
+    """Something else than an optimiser's state was loaded."""
+    return StateError(
+        f"{optimiser}.load_state_dict takes what state_dict() returned, with 'state' and "
+        f"'param_groups'{_at(where)}; nothing was loaded."
+    )
+
+
+def other_parameters(optimiser: str, own: Any, other: Any, where: str) -> StateError:
+    """An optimiser's state for other parameters."""
+    return StateError(
+        f"this state is of groups of {other} parameters, {optimiser} has groups of {own}"
+        f"{_at(where)}; nothing was loaded.\n"
+        "  Make the optimiser with the same groups as the one that was saved."
+    )
+
+
+def state_shape(optimiser: str, name: str, own: Any, got: Any, where: str) -> StateError:
+    """A remembered array that is not shaped like its parameter."""
+    return StateError(
+        f"{optimiser}: `{name}` has shape {got}, its parameter {own}{_at(where)}; "
+        "nothing was loaded."
+    )
+
+
+def unreadable_file(path: Any, cause: Any, where: str) -> StateError:
+    """A file that is truncated, or no safetensors file at all."""
+    return StateError(
+        f"{path} is no complete safetensors file ({cause}){_at(where)}.\n"
+        "  It may be truncated, or of another format: lg.load reads what lg.save wrote, and any "
+        "*.safetensors. A PyTorch *.pt file is a pickle; save it from PyTorch with "
+        "safetensors.torch.save_file."
+    )
+
+
+def unsavable(path: str, value: Any, where: str) -> StateError:
+    """A value that is neither an array nor plain."""
+    return StateError(
+        f"lg.save cannot keep {path or 'this'}, of type {type(value).__name__}{_at(where)}: "
+        "a state is made of tensors, numbers, strings, None, lists, tuples and dicts."
+    )
+
+
+def convolution_rank(name: str, x: Any, weight: Any, count: int, where: str) -> ShapeError:
+    """An input or weight with the wrong number of axes."""
+    return ShapeError(
+        f"{name} takes an input (batch, channels, {count} sizes) and a weight (out, in/groups, "
+        f"{count} sizes); got {tuple(x)} and {tuple(weight)}{_at(where)}.\n"
+        "  Images without a channel axis: write x[:, None]."
+    )
+
+
+def convolution_channels(
+    name: str, channels: int, expected: int, weight: Any, groups: int, where: str
+) -> ShapeError:
+    """Channels of the input and of the weight that do not fit."""
+    return ShapeError(
+        f"{name}: the input has {channels} channels, the weight {tuple(weight)} in {groups} "
+        f"group(s) takes {expected}{_at(where)}.\n"
+        "  Channels are axis 1; for (batch, height, width, channels) write x.permute(0, 3, 1, 2)."
+    )
+
+
+def same_needs_stride_one(name: str, stride: Any, where: str) -> ShapeError:
+    """padding="same" with a stride has no one meaning."""
+    return ShapeError(
+        f'{name}: padding="same" needs stride 1, got {stride}{_at(where)}; '
+        "give the padding as a number."
+    )
+
+
+def kernel_too_large(
+    name: str, x: Any, kernel: Any, padding: Any, dilation: Any, where: str
+) -> ShapeError:
+    """A kernel that does not fit into its padded input."""
+    return ShapeError(
+        f"{name}: a kernel of {tuple(kernel)} with dilation {tuple(dilation)} does not fit into "
+        f"an input {tuple(x)} with padding {tuple(padding)}{_at(where)}."
+    )
+
+
+def output_padding(name: str, extra: Any, stride: Any, where: str) -> ShapeError:
+    """More output padding than the stride leaves undecided."""
+    return ShapeError(
+        f"{name}: output_padding {extra} must be smaller than the stride {stride} or the "
+        f"dilation{_at(where)}."
+    )
+
+
+def pooling_rank(name: str, x: Any, count: int, where: str) -> ShapeError:
+    """An input with the wrong number of axes."""
+    return ShapeError(
+        f"{name} takes an input (batch, channels, {count} sizes); got {tuple(x)}{_at(where)}."
+    )
+
+
+def pooling_padding(name: str, kernel: Any, padding: Any, where: str) -> ShapeError:
+    """Padding so wide that a window could lie in it altogether."""
+    return ShapeError(
+        f"{name}: padding {tuple(padding)} must be at most half of the kernel {tuple(kernel)}"
+        f"{_at(where)}."
+    )
+
+
+def norm_rank(name: str, x: Any, where: str) -> ShapeError:
+    """A batch norm of something without channels."""
+    return ShapeError(f"{name} takes (batch, channels, …); got {tuple(x)}{_at(where)}.")
+
+
+def norm_of_one(name: str, x: Any, where: str) -> ShapeError:
+    """One value has no spread: training would divide by nothing."""
+    return ShapeError(
+        f"{name} in training needs more than one value per channel; the input is {tuple(x)}"
+        f"{_at(where)}.\n  Use a larger batch (DataLoader(drop_last=True)), or model.eval()."
+    )
+
+
+def normalized_shape(x: Any, shape: Any, where: str) -> ShapeError:
+    """An input whose last axes are not those of the norm."""
+    return ShapeError(
+        f"the norm was made for last axes of {tuple(shape)}; the input is {tuple(x)}{_at(where)}."
+    )
+
+
+def norm_groups(x: Any, groups: int, where: str) -> ShapeError:
+    """Channels that cannot be shared among groups."""
+    return ShapeError(
+        f"group_norm cannot share the channels of {tuple(x)} evenly among {groups} groups"
+        f"{_at(where)}."
+    )
+
+
+def channels_in_groups(inputs: int, outputs: int, groups: int, where: str) -> ShapeError:
+    """Channels that cannot be shared among groups."""
+    return ShapeError(
+        f"{inputs} input and {outputs} output channels cannot both be shared evenly among "
+        f"{groups} groups{_at(where)}."
+    )
+
+
+def output_size(asked: Any, least: Any, stride: Any, where: str) -> ShapeError:
+    """An output size that no output padding leads to."""
+    most = [n + s - 1 for n, s in zip(least, stride)]
+    return ShapeError(
+        f"output_size {tuple(asked)} is out of reach{_at(where)}: this transposed convolution "
+        f"gives sizes from {tuple(least)} to {tuple(most)}."
+    )
+
+
+def pad_pairs(x: Any, given: Any, where: str) -> ShapeError:
+    """Padding that is not made of pairs, or of too many."""
+    return ShapeError(
+        f"pad takes a pair (before, after) for each of the last axes; got {given} for an input "
+        f"{tuple(x)}{_at(where)}."
+    )
+
+
+def pad_too_wide(mode: str, size: int, width: int, limit: int, where: str) -> ShapeError:
+    """Padding by more than there is to copy from."""
+    return ShapeError(
+        f"{mode} padding by {width} has not enough to copy from an axis of {size}: at most {limit}"
+        f"{_at(where)}."
+    )
+
+
+def layer_rank(layer: str, x: Any, ranks: Any, where: str) -> ShapeError:
+    """An input with the wrong number of axes."""
+    wanted = " or ".join(str(r) for r in ranks)
+    return ShapeError(f"{layer} takes an input of {wanted} axes; got {tuple(x)}{_at(where)}.")
+
+
+def layer_channels(layer: str, x: Any, channels: int, expected: int, where: str) -> ShapeError:
+    """An input with the wrong number of channels."""
+    return ShapeError(
+        f"{layer} was made for {expected} channels; the input {tuple(x)} has {channels}"
+        f"{_at(where)}."
+    )
+
+
+def no_optimiser(schedule: str, given: Any, where: str) -> DeclarationError:
+    """A schedule of something else than an optimiser."""
+    return DeclarationError(
+        f"{schedule} takes an optimiser first; got {type(given).__name__}{_at(where)}."
+    )
+
+
+def no_rate(schedule: str) -> DeclarationError:
+    """A schedule that does not say its rate."""
+    return DeclarationError(
+        f"{schedule} has no `rate`; write `def rate(self, base, number): return ...`."
+    )
+
+
+def one_for_each(name: str, got: int, expected: int, where: str) -> DeclarationError:
+    """A list of the wrong length."""
+    return DeclarationError(f"{name}: {got} were given, {expected} are needed{_at(where)}.")
+
+
+def no_total_steps(where: str) -> DeclarationError:
+    """OneCycleLR has to know its end."""
+    return DeclarationError(
+        f"OneCycleLR needs total_steps, or epochs and steps_per_epoch{_at(where)}."
+    )
+
+
+def schedule_is_over(total: int, where: str) -> DeclarationError:
+    """A step after the last."""
+    return DeclarationError(
+        f"this OneCycleLR was made for {total} steps, and all are done{_at(where)}; "
+        "make it with a larger total_steps."
+    )
+
+
+def no_metric(where: str) -> DeclarationError:
+    """ReduceLROnPlateau without something to watch."""
+    return DeclarationError(
+        f"ReduceLROnPlateau.step takes the metric it watches{_at(where)}: scheduler.step(loss)."
+    )
+
+
+def nonfinite_norm(total: float, where: str) -> GraphError:
+    """Gradients that clipping cannot mend."""
+    return GraphError(
+        f"the gradients' norm is {total}{_at(where)}; nothing was changed.\n"
+        "  with lg.Ledger() as ledger: … ledger.findings() says at which node it was born."
+    )
+
+
+def vector_size(got: int, expected: int, where: str) -> ShapeError:
+    """A vector that is not as long as all parameters together."""
+    return ShapeError(
+        f"the vector has {got} elements, the parameters together {expected}{_at(where)}."
+    )
