@@ -13,6 +13,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 BYTE = ir.IntType(8)
 WORD = ir.IntType(64)
@@ -155,3 +156,23 @@ def call_task(typingctx: Any, task: Any, data: Any, thread: Any, threads: Any) -
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def array_at(typingctx: Any, place: Any, count: Any, like: Any) -> Any:
+    """A one-dimensional array of ``count`` elements at an address; it owns nothing."""
+    kind = types.Array(like, 1, "C")
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        element = context.get_value_type(signature.args[2])
+        size = 8 if isinstance(element, ir.DoubleType) else 4
+        array = context.make_array(kind)(context, builder)
+        shape = context.make_tuple(
+            builder, types.UniTuple(types.intp, 1), [values[1]])
+        strides = context.make_tuple(builder, types.UniTuple(types.intp, 1), [word(size)])
+        data = builder.inttoptr(values[0], array.data.type)
+        populate_array(array, data=data, shape=shape, strides=strides, itemsize=word(size),
+                       meminfo=None)
+        return array._getvalue()
+
+    return kind(types.int64, types.int64, like), codegen

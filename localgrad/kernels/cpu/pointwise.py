@@ -1,0 +1,210 @@
+"""Activations and sums of large arrays, element by element, on all threads.
+
+Arrays keep their memory order: what is channels-last stays channels-last.  Two operands of
+different order are brought to the first one's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from .functions import erf, exp, sigmoid, tanh
+from .host import CACHE
+from .launch import parallel, share
+from .layout import alike, flat
+from .pool import pool
+
+SMALL = 1 << 15  # elements below which one thread is quicker
+
+_ROOT_HALF = 0.7071067811865476
+_DENSITY = 0.3989422804014327  # 1 / sqrt(2 pi)
+
+
+def threads_for(count: int) -> int:
+    """The number of threads worth starting for ``count`` elements."""
+    return pool.threads if count >= SMALL else 1
+
+
+@njit(cache=CACHE)
+def _relu_task(x, y, thread, threads):  # type: ignore[no-untyped-def]
+    low, high = share(x.size, thread, threads)
+    x, y = x[low:high], y[low:high]
+    zero = x.dtype.type(0)
+    for i in range(x.size):
+        y[i] = zero if x[i] < zero else x[i]
+
+
+@njit(cache=CACHE)
+def _relu(x, y, threads):  # type: ignore[no-untyped-def]
+    parallel(_relu_task, (x, y), threads)
+
+
+@njit(cache=CACHE)
+def _relu_backward_task(upstream, y, dx, thread, threads):  # type: ignore[no-untyped-def]
+    low, high = share(y.size, thread, threads)
+    upstream, y, dx = upstream[low:high], y[low:high], dx[low:high]
+    zero = y.dtype.type(0)
+    for i in range(y.size):
+        dx[i] = upstream[i] if y[i] > zero else zero
+
+
+@njit(cache=CACHE)
+def _relu_backward(upstream, y, dx, threads):  # type: ignore[no-untyped-def]
+    parallel(_relu_backward_task, (upstream, y, dx), threads)
+
+
+@njit(cache=CACHE)
+def _gelu_task(x, y, thread, threads):  # type: ignore[no-untyped-def]
+    low, high = share(x.size, thread, threads)
+    x, y = x[low:high], y[low:high]
+    kind = x.dtype.type
+    for i in range(x.size):
+        y[i] = x[i] * kind(0.5) * (kind(1) + erf(x[i] * kind(_ROOT_HALF)))
+
+
+@njit(cache=CACHE)
+def _gelu(x, y, threads):  # type: ignore[no-untyped-def]
+    parallel(_gelu_task, (x, y), threads)
+
+
+@njit(cache=CACHE)
+def _gelu_backward_task(upstream, x, dx, thread, threads):  # type: ignore[no-untyped-def]
+    low, high = share(x.size, thread, threads)
+    upstream, x, dx = upstream[low:high], x[low:high], dx[low:high]
+    kind = x.dtype.type
+    for i in range(x.size):
+        below = kind(0.5) * (kind(1) + erf(x[i] * kind(_ROOT_HALF)))
+        density = kind(_DENSITY) * exp(kind(-0.5) * x[i] * x[i])
+        dx[i] = upstream[i] * (below + x[i] * density)
+
+
+@njit(cache=CACHE)
+def _gelu_backward(upstream, x, dx, threads):  # type: ignore[no-untyped-def]
+    parallel(_gelu_backward_task, (upstream, x, dx), threads)
+
+
+@njit(cache=CACHE)
+def _sigmoid_task(x, y, thread, threads):  # type: ignore[no-untyped-def]
+    low, high = share(x.size, thread, threads)
+    x, y = x[low:high], y[low:high]
+    for i in range(x.size):
+        y[i] = sigmoid(x[i])
+
+
+@njit(cache=CACHE)
+def _sigmoid(x, y, threads):  # type: ignore[no-untyped-def]
+    parallel(_sigmoid_task, (x, y), threads)
+
+
+@njit(cache=CACHE)
+def _tanh_task(x, y, thread, threads):  # type: ignore[no-untyped-def]
+    low, high = share(x.size, thread, threads)
+    x, y = x[low:high], y[low:high]
+    for i in range(x.size):
+        y[i] = tanh(x[i])
+
+
+@njit(cache=CACHE)
+def _tanh(x, y, threads):  # type: ignore[no-untyped-def]
+    parallel(_tanh_task, (x, y), threads)
+
+
+@njit(cache=CACHE)
+def _exp_task(x, y, thread, threads):  # type: ignore[no-untyped-def]
+    low, high = share(x.size, thread, threads)
+    x, y = x[low:high], y[low:high]
+    for i in range(x.size):
+        y[i] = exp(x[i])
+
+
+@njit(cache=CACHE)
+def _exp(x, y, threads):  # type: ignore[no-untyped-def]
+    parallel(_exp_task, (x, y), threads)
+
+
+@njit(cache=CACHE)
+def _add_task(a, b, y, thread, threads):  # type: ignore[no-untyped-def]
+    low, high = share(y.size, thread, threads)
+    a, b, y = a[low:high], b[low:high], y[low:high]
+    for i in range(y.size):
+        y[i] = a[i] + b[i]
+
+
+@njit(cache=CACHE)
+def _add(a, b, y, threads):  # type: ignore[no-untyped-def]
+    parallel(_add_task, (a, b, y), threads)
+
+
+@njit(cache=CACHE)
+def _multiply_task(a, b, y, thread, threads):  # type: ignore[no-untyped-def]
+    low, high = share(y.size, thread, threads)
+    a, b, y = a[low:high], b[low:high], y[low:high]
+    for i in range(y.size):
+        y[i] = a[i] * b[i]
+
+
+@njit(cache=CACHE)
+def _multiply(a, b, y, threads):  # type: ignore[no-untyped-def]
+    parallel(_multiply_task, (a, b, y), threads)
+
+
+def _unary(kernel: Any, x: np.ndarray) -> np.ndarray:
+    memory, result, y = flat(x)
+    if x.size:
+        kernel(memory, y, threads_for(x.size))
+    return result
+
+
+def _binary(kernel: Any, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    memory, result, y = flat(b)
+    if b.size:
+        kernel(alike(a, b), memory, y, threads_for(b.size))
+    return result
+
+
+def relu(x: np.ndarray) -> np.ndarray:
+    """``max(x, 0)``; NaN stays NaN."""
+    return _unary(_relu, x)
+
+
+def relu_backward(upstream: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """``upstream`` where relu's output ``y`` (or its input) is above zero, else 0."""
+    return _binary(_relu_backward, upstream, y)
+
+
+def gelu(x: np.ndarray) -> np.ndarray:
+    """``x Φ(x)`` with the exact normal distribution function, ``Φ(x) = (1 + erf(x/√2)) / 2``."""
+    return _unary(_gelu, x)
+
+
+def gelu_backward(upstream: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """``upstream · (Φ(x) + x φ(x))``."""
+    return _binary(_gelu_backward, upstream, x)
+
+
+def sigmoid_forward(x: np.ndarray) -> np.ndarray:
+    """``1 / (1 + exp(−x))``."""
+    return _unary(_sigmoid, x)
+
+
+def tanh_forward(x: np.ndarray) -> np.ndarray:
+    """``tanh x``."""
+    return _unary(_tanh, x)
+
+
+def exp_forward(x: np.ndarray) -> np.ndarray:
+    """``exp x``."""
+    return _unary(_exp, x)
+
+
+def add(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """``a + b`` of two arrays of one shape."""
+    return _binary(_add, a, b)
+
+
+def multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """``a · b`` of two arrays of one shape."""
+    return _binary(_multiply, a, b)
