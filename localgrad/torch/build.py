@@ -1,0 +1,297 @@
+"""From what the hooks heard to the records that people and findings read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+from torch import Tensor
+
+from localgrad.ledger import arithmetic, birth
+from localgrad.ledger.absence import explain_absences
+from localgrad.ledger.build import snippets
+from localgrad.ledger.model import EdgeRecord, LedgerRecord, Mutation, NodeRecord, Stats
+from localgrad.torch import names
+from localgrad.torch.cut_records import record_cuts, record_lost_losses
+from localgrad.torch.describe import Describe
+from localgrad.torch.recorder import Recorder
+from localgrad.torch.sweep import Arrival, Sent, Sweep, Target
+
+_LONGEST = 256  # elements of a contribution that is written out
+
+Key = tuple[int, int, int]  # sweep, index of the node, and output (-1: the node itself)
+
+
+class Build:
+    """One ledger's records, and which node of PyTorch's each is."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self.describe = Describe(recorder)
+        self.record = LedgerRecord(
+            framework="torch",
+            level=recorder.level,
+            title=self.describe.title(),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            modules=self.describe.modules(),
+            thresholds=recorder.thresholds.as_dict(),
+        )
+        self.keys: list[Key] = []
+        self.ids: dict[Key, int] = {}
+        self.sent: dict[int, Sent] = {}  # by the edge's id
+        self.lost: dict[int, int] = {}  # id of a loss without a graph -> id of its record
+        for number, sweep in enumerate(recorder.sweeps):
+            self._nodes_of(number, sweep)
+        self._unused_parameters()
+        for number, sweep in enumerate(recorder.sweeps):
+            self._edges_of(number, sweep)
+        self._number_steps()
+        record_lost_losses(self)
+        record_cuts(self)
+        self.record.loss = self._loss()
+        self._mutations()
+        self.record.sources = snippets(self.record.nodes)
+        birth.classify(self.record)
+        explain_absences(self.record)
+
+    # -- nodes ---------------------------------------------------------------------------------
+
+    def _nodes_of(self, number: int, sweep: Sweep) -> None:
+        """Leaves first, in the model's order; then operations in the order they were made."""
+        entries = sweep.graph.entries
+        order = sorted(
+            range(len(entries)),
+            key=lambda i: (
+                (0, self.describe.rank(entries[i]), ())
+                if entries[i].is_leaf
+                else (1, 0, entries[i].order)
+            ),
+        )
+        for index in order:
+            record = self._add((number, index, -1), self.describe.entry(sweep, index))
+            record.sweep = number
+            slots = self.slots(sweep, index)
+            if len(slots) == 1:
+                record.slot = slots[0]
+            for slot in slots if len(slots) > 1 else ():
+                part = self._add((number, index, slot), self.describe.output(sweep, index, slot))
+                part.sweep = number
+
+    def slots(self, sweep: Sweep, index: int) -> list[int]:
+        """The outputs of a node that a gradient arrived at, or else those that are used."""
+        arrived = [slot for node, slot in sweep.arrivals if node == index]
+        return sorted(arrived) or sorted(s for node, s in sweep.graph.uses if node == index)
+
+    def _add(self, key: Key, record: NodeRecord) -> NodeRecord:
+        record.id = len(self.record.nodes)
+        self.ids[key] = record.id
+        self.keys.append(key)
+        self.record.nodes.append(record)
+        return record
+
+    def node(self, sweep: int, index: int, slot: int = -1) -> NodeRecord:
+        """The record of one output of a node, which is the node itself where it has but one."""
+        found = self.ids.get((sweep, index, slot))
+        return self.record.nodes[self.ids[sweep, index, -1] if found is None else found]
+
+    def id_of(self, source: Any) -> int | None:
+        """The record of a node or leaf of PyTorch's in the last sweep that it was in."""
+        for number in reversed(range(len(self.recorder.sweeps))):
+            graph = self.recorder.sweeps[number].graph
+            index = graph.index.get(source)
+            if index is None and isinstance(source, Tensor):
+                index = next(
+                    (i for i, entry in enumerate(graph.entries) if entry.variable is source), None
+                )
+            if index is not None:
+                return self.ids[number, index, -1]
+        return None
+
+    def id_of_output(self, node: Any, slot: int) -> int | None:
+        """The record of one output of a node of PyTorch's."""
+        for number in reversed(range(len(self.recorder.sweeps))):
+            index = self.recorder.sweeps[number].graph.index.get(node)
+            if index is not None:
+                return self.node(number, index, slot).id
+        return None
+
+    def _unused_parameters(self) -> None:
+        """Parameters of the model that no sweep came by."""
+        seen = {
+            id(entry.variable) for sweep in self.recorder.sweeps for entry in sweep.graph.entries
+        }
+        missing = [
+            self.describe.parameter(parameter)
+            for identity, parameter in self.recorder.modules.parameters().items()
+            if identity not in seen
+        ]
+        last = max(len(self.recorder.sweeps) - 1, 0)
+        first = next((i for i, key in enumerate(self.keys) if key[0] == last), len(self.keys))
+        for offset, record in enumerate(missing):
+            record.sweep = last
+            self.record.nodes.insert(first + offset, record)
+            self.keys.insert(first + offset, (last, -1 - offset, -1))
+        for identity, (key, record) in enumerate(zip(self.keys, self.record.nodes)):
+            record.id = self.ids[key] = identity
+
+    def _number_steps(self) -> None:
+        """Number the calls of one line of one module: the unrolled steps of a recurrence."""
+        places = [
+            (node.sweep, node.module, node.op, node.slot, node.file, node.line)
+            if node.kind != "parameter" and node.line is not None
+            else None
+            for node in self.record.nodes
+        ]
+        often, seen = Counter(places), Counter[Any]()
+        for node, place in zip(self.record.nodes, places):
+            if place is not None and often[place] > 1:
+                node.step = seen[place]
+                seen[place] += 1
+
+    # -- edges ---------------------------------------------------------------------------------
+
+    def _edges_of(self, number: int, sweep: Sweep) -> None:
+        scale = self.describe.scale(sweep)
+        entries = sweep.graph.entries
+        targets = sorted(
+            sweep.arrivals,
+            key=lambda t: (self.node(number, *t).id, t[1]),
+            reverse=True,
+        )
+        for target in targets:
+            arrival = sweep.arrivals[target]
+            source = self.node(number, *target)
+            source.upstream = self._stats(arrival.row, arrival, 1.0 if arrival.seed else scale)
+            edges = []
+            for part in arrival.contributions:
+                consumer = self.node(number, part.consumer)
+                edge = self._edge(source, consumer, part, scale)
+                edge.name = names.argument_name(entries[part.consumer].op, part.argument)
+                if "checkpoint" in consumer.flags and part.consumer in sweep.nested:
+                    edge.name = f"recomputed {part.argument}"
+                edge.slot = target[1]
+                edges.append(edge)
+            self._balance(source, arrival, edges, scale)
+        self._join_outputs(number, sweep, scale)
+        for edge in self.record.edges:
+            upstream = self.record.nodes[edge.consumer].upstream
+            if edge.gain is None and upstream is not None:
+                edge.gain = arithmetic.gain(edge.rms, upstream.rms)
+
+    def _edge(
+        self, source: NodeRecord, consumer: NodeRecord, part: Sent, scale: float
+    ) -> EdgeRecord:
+        found = self.recorder.meter.stats(part.row, scale)
+        edge = EdgeRecord(
+            id=len(self.record.edges),
+            source=source.id,
+            consumer=consumer.id,
+            argument=part.argument,
+            size=found.size,
+            norm=found.norm,
+            rms=found.rms,
+            zeros=found.zeros,
+            nonfinite=found.nonfinite,
+            reduced_axes=names.reduced_axes(consumer.op, consumer.shape, source.shape),
+        )
+        if part.tensor is not None and part.tensor.numel() <= _LONGEST:
+            numbers = part.tensor.to_dense() if part.tensor.is_sparse else part.tensor
+            edge.contribution = (numbers / scale).tolist()
+        self.sent[edge.id] = part
+        self.attach(edge)
+        return edge
+
+    def attach(self, edge: EdgeRecord) -> None:
+        """Enter an edge in the books of both its ends."""
+        self.record.edges.append(edge)
+        self.record.nodes[edge.source].arrived.append(edge.id)
+        self.record.nodes[edge.consumer].downstream.append(edge.id)
+
+    def _balance(
+        self, source: NodeRecord, arrival: Arrival, edges: list[EdgeRecord], scale: float
+    ) -> None:
+        meter = self.recorder.meter
+        square = scale * scale
+        total = meter.moments.square(arrival.row) / square
+        inners = [
+            meter.moments.inner(part.row) / square if arrival.difference >= 0 else total
+            for part in arrival.contributions
+        ]
+        arithmetic.reconcile(edges, inners, total, source.dtype)
+        if edges:
+            gap = meter.numbers[arrival.difference] / square if arrival.difference >= 0 else 0.0
+            source.balance = arithmetic.balance(gap, sum(edge.norm or 0.0 for edge in edges))
+
+    def _join_outputs(self, number: int, sweep: Sweep, scale: float) -> None:
+        """A node with several outputs is given the gradients of all: each is a part of the whole.
+
+        The parts do not overlap, so the share of each is its square over the sum of squares.
+        """
+        several: dict[int, list[Target]] = {}
+        for target in sweep.arrivals:
+            if (number, *target) in self.ids:
+                several.setdefault(target[0], []).append(target)
+        for index, targets in several.items():
+            hub = self.node(number, index)
+            parts = [self.node(number, *target) for target in sorted(targets)]
+            found = [part.upstream for part in parts if part.upstream is not None]
+            hub.upstream = whole = _together(found)
+            for part, stats in zip(parts, found):
+                edge = EdgeRecord(
+                    id=len(self.record.edges),
+                    source=hub.id,
+                    consumer=part.id,
+                    name=f"output {part.slot}",
+                    slot=part.slot,
+                    size=stats.size,
+                    norm=stats.norm,
+                    rms=stats.rms,
+                    share=arithmetic.share(stats.norm**2, whole.norm**2),
+                    cosine=arithmetic.cosine(stats.norm**2, stats.norm, whole.norm),
+                    gain=1.0,
+                    zeros=stats.zeros,
+                    nonfinite=stats.nonfinite,
+                )
+                self.attach(edge)
+            hub.balance = 0.0
+
+    def _stats(self, row: int, arrival: Arrival, scale: float) -> Stats:
+        return self.recorder.meter.stats(row, scale, arrival.tensor)
+
+    def _loss(self) -> float | None:
+        losses = [node for node in self.record.nodes if node.kind == "loss"]
+        value = losses[-1].value if losses else None
+        if value is None or value.size != 1 or value.mean is None:
+            return None
+        sweeps = self.recorder.sweeps
+        return value.mean / (self.describe.scale(sweeps[losses[-1].sweep]) if sweeps else 1.0)
+
+    # -- the rest ------------------------------------------------------------------------------
+
+    def _mutations(self) -> None:
+        for entry, log, change in self.recorder.failures:
+            call = log.call_of(entry.node._sequence_nr())
+            self.record.mutations.append(
+                Mutation(
+                    where=None if change.place is None else change.place.where,
+                    op=change.name,
+                    retained_by=names.label(entry.op, entry.is_custom),
+                    retained_where=None if call is None or call.place is None else call.place.where,
+                    module=self.recorder.modules.path(change.module),
+                )
+            )
+
+
+def _together(parts: list[Stats]) -> Stats:
+    """The statistics of several arrays laid side by side."""
+    size = sum(part.size for part in parts)
+    square = sum(part.norm * part.norm for part in parts)
+    zeros = [part.zeros for part in parts if part.zeros is not None]
+    return Stats(
+        size=size,
+        norm=arithmetic.norm(square),
+        rms=arithmetic.rms(square, size),
+        zeros=sum(zeros) if len(zeros) == len(parts) else None,
+        nonfinite=sum(part.nonfinite for part in parts),
+    )

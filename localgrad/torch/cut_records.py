@@ -1,0 +1,122 @@
+"""Cuts as records: which parameters lie behind each, and where the value was used again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from localgrad.ledger.model import Cut, EdgeRecord, NodeRecord
+from localgrad.ledger.vocabulary import canonical
+from localgrad.torch import names
+from localgrad.torch.cuts import OpenCut
+from localgrad.torch.forward import INTO_PYTHON
+from localgrad.torch.walk import ACCUMULATE
+
+if TYPE_CHECKING:
+    from localgrad.torch.build import Build
+
+
+def record_lost_losses(build: Build) -> None:
+    """A loss that nothing reaches has no graph, and is a node all the same."""
+    for lost in build.recorder.lost:
+        record = NodeRecord(
+            id=len(build.record.nodes),
+            op="loss",
+            kind="loss",
+            label="loss",
+            shape=list(lost.tensor.shape),
+            dtype=str(lost.tensor.dtype).removeprefix("torch."),
+            where=None if lost.place is None else lost.place.where,
+            file=None if lost.place is None else lost.place.file,
+            line=None if lost.place is None else lost.place.line,
+            value=build.recorder.meter.stats(lost.row),
+        )
+        build.record.nodes.append(record)
+        build.keys.append((-1, record.id, -1))
+        build.lost[id(lost)] = record.id
+
+
+def record_cuts(build: Build) -> None:
+    """Write the cuts, and a dashed edge for each that comes back into the graph."""
+    positions = {
+        (id(entry.log), entry.node._sequence_nr()): (number, index)
+        for number, sweep in enumerate(build.recorder.sweeps)
+        for index, entry in enumerate(sweep.graph.entries)
+        if not entry.is_leaf
+    }
+    for opened in build.recorder.watch.cuts.cuts.values():
+        used = [
+            (build.node(*positions[id(log), number]), argument)
+            for number, log, argument in opened.consumers
+            if (id(log), number) in positions
+        ]
+        used += [
+            (build.record.nodes[build.lost[id(lost)]], 0)
+            for lost in build.recorder.lost
+            if opened in lost.behind
+        ]
+        _record(build, opened, used)
+    for number, sweep in enumerate(build.recorder.sweeps):
+        for index, entry in enumerate(sweep.graph.entries):
+            if not entry.is_leaf and "flat" in names.flags(entry.op):
+                node = build.node(number, index)
+                first = next((t for t in entry.targets if t is not None), None)
+                build.record.cuts.append(
+                    Cut(
+                        where=node.where,
+                        reason="flat",
+                        op=canonical(entry.op),
+                        module=node.module,
+                        shape=node.shape,
+                        source=None if first is None else build.node(number, *first).id,
+                        consumer=node.id,
+                        parameters=behind(build, [entry.node]),
+                    )
+                )
+
+
+def _record(build: Build, opened: OpenCut, used: list[tuple[NodeRecord, int]]) -> None:
+    sources = [build.id_of(source) for source in opened.sources.values()]
+    known = [identity for identity in sources if identity is not None]
+    cut = Cut(
+        where=None if opened.place is None else opened.place.where,
+        reason=opened.reason,
+        op=opened.op,
+        module=build.recorder.modules.path(opened.module),
+        shape=list(opened.shape),
+        source=known[0] if known else None,
+        consumer=used[0][0].id if used else None,
+    )
+    if used or opened.op in INTO_PYTHON:
+        cut.parameters = behind(build, opened.sources.values())
+    build.record.cuts.append(cut)
+    for consumer, argument in used:
+        for source in known[:1]:
+            name = names.argument_name(consumer.op, argument)
+            build.attach(
+                EdgeRecord(len(build.record.edges), source, consumer.id, argument, name, cut=True)
+            )
+
+
+def behind(build: Build, sources: Iterable[Any]) -> list[str]:
+    """The parameters that these nodes and leaves were computed from."""
+    leaves: dict[int, None] = {}
+    seen: set[Any] = set()
+    stack = []
+    for source in sources:
+        if isinstance(source, Tensor):
+            leaves[id(source)] = None
+        else:
+            stack.append(source)
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if node.name() == ACCUMULATE:
+            leaves[id(node.variable)] = None
+        stack.extend(source for source, _ in node.next_functions if source is not None)
+    known = build.describe.names
+    return [known[leaf][0] for leaf in known if leaf in leaves]

@@ -1,0 +1,162 @@
+"""Moments and inner products of many tensors, measured on the device where they lie.
+
+On the CPU each tensor is read at once, while it is still in the cache, by the same kernel that
+measures localgrad's own arrays. On an accelerator nothing may wait for the device: the tensors are
+collected, measured by the batch, and all numbers come over in one transfer at the end. Either way
+the numbers end in one table of moments.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from localgrad.kernels.moments import INNER, NONFINITE, SQUARE, TOTAL, ZEROS
+from localgrad.ledger.measure import Moments, enrich
+from localgrad.ledger.model import Stats
+
+_BATCH = 64
+_SCARCE = (torch.bfloat16, torch.float16)
+
+
+class Meter:
+    """Measures tensors. Rows and numbers are complete after ``finish``."""
+
+    def __init__(self) -> None:
+        self.moments = Moments()
+        self.numbers: list[float] = []
+        self._waiting: list[tuple[int, Tensor]] = []
+        self._cells: list[tuple[int, int, Tensor]] = []  # row, column, and a number on a device
+        self._promised: list[tuple[int, Tensor]] = []  # index into `numbers`, and the number
+
+    def add(self, tensor: Tensor) -> int:
+        """Measure one tensor; return its row."""
+        if tensor.is_sparse:
+            return self._sparse(tensor)
+        if tensor.is_cpu:
+            return self.moments.add(as_array(tensor))
+        row = self.moments.reserve(1, tensor.numel())
+        self._waiting.append((row, tensor))
+        if len(self._waiting) >= _BATCH:
+            self._flush()
+        return row
+
+    def join(self, parts: list[Tensor], total: Tensor) -> tuple[int, int]:
+        """Measure contributions against their sum.
+
+        Returns the first of their rows, and the index in ``numbers`` of ‖total − Σ parts‖².
+        """
+        if any(part.is_sparse for part in parts):
+            parts, total = [densely(part) for part in parts], densely(total)
+        if total.is_cpu:
+            first, difference = self.moments.add_join(
+                [as_array(part) for part in parts], as_array(total)
+            )
+            self.numbers.append(difference)
+            return first, len(self.numbers) - 1
+        first = self.moments.reserve(len(parts), total.numel())
+        whole = total.double().reshape(-1)
+        gap = whole.clone()
+        for row, part in enumerate(parts, first):
+            wide = part.double().reshape(-1)
+            self._cells.append((row, INNER, torch.dot(wide, whole)))
+            self._waiting.append((row, part))
+            gap -= wide
+        return first, self.number(torch.dot(gap, gap))
+
+    def number(self, value: Tensor) -> int:
+        """Keep one number that was computed on the device; return its index in ``numbers``."""
+        self.numbers.append(float(value) if value.is_cpu else math.nan)
+        if not value.is_cpu:
+            self._promised.append((len(self.numbers) - 1, value))
+        return len(self.numbers) - 1
+
+    def settle(self, tensor: Tensor) -> None:
+        """Measure what waits before ``tensor`` is changed in place."""
+        if self._waiting and not tensor.is_cpu:
+            self._flush()
+
+    def finish(self) -> None:
+        """Bring over what is still on a device: one transfer for each."""
+        self._flush()
+        cells, promised = self._cells, self._promised
+        self._cells, self._promised = [], []
+        devices = {tensor.device for *_, tensor in cells} | {item[1].device for item in promised}
+        for device in devices:
+            own = [cell for cell in cells if cell[2].device == device]
+            others = [item for item in promised if item[1].device == device]
+            tensors = [cell[2] for cell in own] + [item[1] for item in others]
+            values = torch.stack([tensor.to(torch.float64) for tensor in tensors]).tolist()
+            for (row, column, _), value in zip(own, values):
+                self.moments.table[row, column] = value
+            for (index, _), value in zip(others, values[len(own) :]):
+                self.numbers[index] = value
+
+    def stats(self, row: int, scale: float = 1.0, tensor: Tensor | None = None) -> Stats:
+        """The statistics of a row, of the tensor divided by ``scale`` (a loss scale).
+
+        With the tensor itself at hand its extremes and a histogram are added.
+        """
+        stats = self.moments.stats(row)
+        if tensor is not None:
+            enrich(stats, as_array(densely(tensor)))
+        if scale != 1.0:
+            for name in ("norm", "rms", "mean", "minimum", "maximum", "low", "high"):
+                value = getattr(stats, name)
+                if value is not None:
+                    setattr(stats, name, value / scale)
+        return stats
+
+    def _sparse(self, tensor: Tensor) -> int:
+        """The stored elements count as they are, all others as zeros."""
+        stored = tensor.coalesce()._values()
+        row = self.add(stored)
+        absent = tensor.numel() - stored.numel()
+        if stored.is_cpu:
+            self.moments.table[row, ZEROS] += absent
+            self.moments.sizes[row] = tensor.numel()
+            return row
+        self._flush()
+        position = max(i for i, cell in enumerate(self._cells) if cell[:2] == (row, ZEROS))
+        self._cells[position] = (row, ZEROS, self._cells[position][2] + absent)
+        self.moments.sizes[row] = tensor.numel()
+        return row
+
+    def _flush(self) -> None:
+        """Measure what waits, without waiting for the device."""
+        kinds: dict[tuple[torch.device, torch.dtype], list[tuple[int, Tensor]]] = {}
+        for row, tensor in self._waiting:
+            kinds.setdefault((tensor.device, tensor.dtype), []).append((row, tensor))
+        self._waiting = []
+        for items in kinds.values():
+            norms = torch._foreach_norm([tensor for _, tensor in items], 2, dtype=torch.float64)
+            for (row, tensor), norm in zip(items, norms):
+                self._cells += (
+                    (row, SQUARE, norm * norm),
+                    (row, TOTAL, tensor.sum(dtype=torch.float64)),
+                    (row, ZEROS, tensor.numel() - torch.count_nonzero(tensor)),
+                    # t · 0 is NaN, which is not zero, exactly where t is not finite.
+                    (row, NONFINITE, torch.count_nonzero(tensor * 0)),
+                )
+
+
+def as_array(tensor: Tensor) -> Any:
+    """The tensor as a NumPy array, of the same memory where NumPy knows the dtype."""
+    if tensor.requires_grad:
+        tensor = tensor.detach()
+    if not tensor.is_cpu:
+        tensor = tensor.cpu()
+    if tensor.dtype in _SCARCE:
+        tensor = tensor.float()
+    try:
+        return tensor.numpy()
+    except RuntimeError:  # a lazy conjugate or negation
+        return tensor.resolve_conj().resolve_neg().numpy()
+
+
+def densely(tensor: Tensor) -> Tensor:
+    """The tensor with its zeros written out."""
+    return tensor.to_dense() if tensor.is_sparse else tensor

@@ -1,0 +1,110 @@
+"""The graph behind a loss, as lists: found by walking ``next_functions``, without recursion.
+
+Nodes are held strongly while a ledger needs them, because PyTorch makes their Python wrappers anew
+and reuses ids; everything else speaks of a node by its index.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.autograd.function import BackwardCFunction
+
+from localgrad.torch.forward import Log
+
+ACCUMULATE = "torch::autograd::AccumulateGrad"
+
+
+@dataclass(slots=True)
+class Entry:
+    """One node of PyTorch's graph. ``targets`` are (index, slot) of its inputs, or None."""
+
+    node: Any
+    op: str
+    log: Log
+    order: tuple[int, ...]
+    targets: list[tuple[int, int] | None] = field(default_factory=list)
+    variable: torch.Tensor | None = None
+
+    @property
+    def is_leaf(self) -> bool:
+        return self.variable is not None
+
+    @property
+    def is_custom(self) -> bool:
+        """Whether a person wrote this backward, as a ``torch.autograd.Function``."""
+        return isinstance(self.node, BackwardCFunction)
+
+    def shape(self, slot: int) -> tuple[int, ...] | None:
+        """The shape of one output of the operation, where PyTorch knows it."""
+        if self.variable is not None:
+            return tuple(self.variable.shape)
+        known = metadata(self.node, slot)
+        return None if known is None else tuple(known.shape)
+
+
+class Graph:
+    """Entries in the order they were found, and how often each output is used."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.index: dict[Any, int] = {}
+        self.uses: dict[tuple[int, int], int] = {}
+
+    def extend(
+        self, roots: list[tuple[Any, int]], log: Log, below: tuple[int, ...]
+    ) -> tuple[list[tuple[int, int]], range]:
+        """Add everything behind ``roots``.
+
+        below: the order of the node inside of whose backward this graph was made, or ().
+        Returns the roots as (index, slot), and the range of the new entries.
+        """
+        first = len(self.entries)
+        found = [(self._add(node, log, below), slot) for node, slot in roots if node is not None]
+        position = first
+        while position < len(self.entries):
+            entry = self.entries[position]
+            position += 1
+            for source, slot in entry.node.next_functions:
+                if source is None:
+                    entry.targets.append(None)
+                    continue
+                target = self._add(source, log, below), slot
+                entry.targets.append(target)
+                self.uses[target] = self.uses.get(target, 0) + 1
+        return found, range(first, len(self.entries))
+
+    def _add(self, node: Any, log: Log, below: tuple[int, ...]) -> int:
+        known = self.index.get(node)
+        if known is not None:
+            return known
+        name = node.name()
+        variable = node.variable if name == ACCUMULATE else None
+        # What is recomputed inside of a node comes before it: (5, 0, ...) < (5, 1).
+        own = -1 if variable is not None else node._sequence_nr()
+        order = (*below[:-1], 0, own, 1) if below else (own, 1)
+        number = self.index[node] = len(self.entries)
+        self.entries.append(Entry(node, name, log, order, [], variable))
+        return number
+
+
+def metadata(node: Any, slot: int) -> Any:
+    """Shape and dtype of an output, as the engine checks gradients against it; None if unknown."""
+    known = getattr(node, "_input_metadata", None)
+    return known[slot] if known is not None and slot < len(known) else None
+
+
+def roots_of(outputs: Any) -> list[tuple[Any, int]]:
+    """The (node, slot) that each output of a sweep was made by; leaves give their accumulator."""
+    roots = []
+    for output in outputs:
+        if isinstance(output, torch.Tensor):
+            if output.grad_fn is not None:
+                roots.append((output.grad_fn, output.output_nr))
+            elif output.requires_grad:
+                roots.append((output.view_as(output).grad_fn.next_functions[0][0], 0))
+        else:
+            roots.append((output.node, output.output_nr))
+    return roots
