@@ -140,7 +140,6 @@ def test_second_order(op: Any) -> None:
     assert forward == pytest.approx(reverse, rel=1e-9, abs=1e-10 * scale)
 
 
-
 ANALYTIC = {
     *("exp", "expm1", "exp2", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "asin"),
     *("acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "sqrt", "rsqrt", "pow"),

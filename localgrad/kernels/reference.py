@@ -18,9 +18,26 @@ def __getattr__(name: str) -> Any:
     if found is None:
         import scipy.special
 
-        found = getattr(scipy.special, name)
+        found = precise(getattr(scipy.special, name))
     globals()[name] = found
     return found
+
+
+def precise(function: Any) -> Any:
+    """A function of SciPy's that answers in the precision it was asked in, half or single too."""
+
+    def call(*arguments: Any) -> Any:
+        y = function(*arguments)
+        if not any(hasattr(a, "dtype") for a in arguments):
+            return y.item()  # of Python's numbers, one that promotes as little as they do
+        if isinstance(y, numpy.ndarray | numpy.generic):
+            wanted = numpy.result_type(*arguments)
+            if wanted.kind == "f" and y.dtype != wanted:
+                y = y.astype(wanted)
+        return y
+
+    call.__name__ = function.__name__
+    return call
 
 
 def fit(value: Any, shape: tuple[int, ...], dtype: Any = None) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 from localgrad.graph.node import Node
 from localgrad.kernels import reference as xp
-from localgrad.local.operation import Operation
+from localgrad.local.operation import Operation, parameters_of
 
 
 def normalise(axis: Any, ndim: int) -> tuple[int, ...]:
@@ -63,6 +63,8 @@ class Reduction(Operation):
         """What the element x passes on of `travelling`, which broadcasts against x."""
         axis, keepdims = node.options["axis"], node.options["keepdims"]
         shape = node.likes[0].shape
+        if 0 in shape:  # no element passes anything on, and 1/n is no number
+            return xp.zeros(shape, node.likes[0].dtype)
         named = dict(zip(node.plan.names, values))
         if "y" in named and not keepdims:
             named["y"] = xp.reshape(named["y"], kept_shape(shape, axis))
@@ -70,8 +72,6 @@ class Reduction(Operation):
         for a in axis:
             count *= shape[a]
         named |= {"n": count, "axis": axis, "g": travelling}
-        from localgrad.local.operation import parameters_of
-
         partial = self.partials[0]
         local = partial(*[named[p] for p in parameters_of(partial)])  # type: ignore[misc]
         return local if self.routes else travelling * local

@@ -70,7 +70,7 @@ mish = pointwise(
 )
 gelu_erf = pointwise(
     "gelu",
-    lambda x: x * xp.ndtr(x).astype(x.dtype),
+    lambda x: x * xp.ndtr(x),
     x=lambda x: xp.ndtr(x) + x * xp.exp(-0.5 * x * x) * BELL,
     doc="x · Φ(x), Φ the normal distribution (Hendrycks and Gimpel, 2016).",
     example=draw.anywhere,

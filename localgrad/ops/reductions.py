@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
 from localgrad.kernels import reference as xp
@@ -25,6 +26,17 @@ def log_of_sum(x: Any, axis: Any, keepdims: bool) -> Any:
     with xp.errstate(divide="ignore"):  # log 0 is the right answer where all are -∞
         y = xp.log(xp.sum(xp.exp(x - shift), axis=axis, keepdims=True)) + shift
     return y if keepdims else xp.squeeze(y, axis)
+
+
+def variance(x: Any, axis: Any, keepdims: bool, correction: float = 0) -> Any:
+    """NumPy's, without its warning that there may be too few elements: NaN says so."""
+    n = 1
+    for a in axis:
+        n *= x.shape[a]
+    centred = x - xp.mean(x, axis=axis, keepdims=True)
+    return xp.sum(xp.square(abs(centred)), axis=axis, keepdims=keepdims) / builtins.max(
+        n - correction, 0
+    )
 
 
 def shared(g: Any, x: Any, y: Any, axis: Any) -> Any:
@@ -56,9 +68,7 @@ prod = reduction(
 )
 var = reduction(
     "var",
-    lambda x, axis, keepdims, correction=0: xp.var(
-        x, axis=axis, keepdims=keepdims, ddof=correction
-    ),
+    variance,
     x=lambda x, axis, n, correction: (x - xp.mean(x, axis=axis, keepdims=True))
     * 2
     / (n - correction),
@@ -67,9 +77,7 @@ var = reduction(
 )
 std = reduction(
     "std",
-    lambda x, axis, keepdims, correction=0: xp.std(
-        x, axis=axis, keepdims=keepdims, ddof=correction
-    ),
+    lambda x, axis, keepdims, correction=0: xp.sqrt(variance(x, axis, keepdims, correction)),
     x=lambda x, y, axis, n, correction: (x - xp.mean(x, axis=axis, keepdims=True))
     / ((n - correction) * xp.where(y == 0, 1, y)),
     doc="√(Σ (x - mean)² / (n - correction)) over the axes.",

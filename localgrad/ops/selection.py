@@ -85,10 +85,10 @@ clip_to_arrays = select(
     lambda x, lower, upper: xp.minimum(xp.maximum(x, lower), upper),
     x=lambda g, x, lower, upper: xp.where((x >= lower) & (x <= upper), g, 0),
     lower=lambda g, x, lower, upper: xp.where((x < lower) & (lower < upper), g, 0),
-    upper=lambda g, x, lower, upper: xp.where((x > upper) | (lower >= upper), g, 0),
+    upper=lambda g, x, lower, upper: xp.where((x > upper) | (lower > upper), g, 0),
     doc="min(max(x, lower), upper), for bounds that are arrays.",
     example=draw.ranges((-2.0, 2.0), (-1.0, -0.5), (0.5, 1.0)),
-    kink="all to x at the bounds",
+    kink="all to x at the bounds; none outside where the bounds are equal",
 )
 
 
@@ -101,9 +101,10 @@ def abs(x: Any) -> Tensor:
     """
     if getattr(x, "dtype", None) is not None and x.dtype.kind == "c":
         from localgrad.ops.complex import imag, real
-        from localgrad.ops.powers import hypot
+        from localgrad.ops.norms import norm2
+        from localgrad.ops.shape import stack
 
-        return hypot(real(x), imag(x))
+        return norm2(stack((real(x), imag(x))), axis=0)
     return magnitude(x)
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import scipy.special as sc
-
 from localgrad.kernels import reference as xp
 from localgrad.local import pointwise
 from localgrad.ops import draw
@@ -17,19 +15,9 @@ HALF_ROOT_PI = math.sqrt(math.pi) / 2
 ROOT_TWO_PI = math.sqrt(2 * math.pi)
 
 
-def narrow(function: Any) -> Any:
-    """SciPy has no half precision and answers in float32: give back what came in."""
-
-    def forward(x: Any) -> Any:
-        y = function(x)
-        return y.astype(x.dtype) if getattr(x, "dtype", None) == xp.float16 else y
-
-    forward.__name__ = function.__name__
-    return forward
-
-
 def unary(name: str, x: Any, doc: str, example: Any = draw.anywhere, **words: Any) -> Any:
-    return pointwise(name, narrow(getattr(sc, name)), x=x, doc=doc, example=example, **words)
+    function = getattr(xp, name)
+    return pointwise(name, lambda x: function(x), x=x, doc=doc, example=example, **words)
 
 
 erf = unary(
@@ -57,7 +45,7 @@ digamma = unary(
 )
 polygamma = pointwise(
     "polygamma",
-    lambda n, x: sc.polygamma(n, x).astype(xp.result_type(x, xp.float16)),
+    lambda n, x: xp.polygamma(n, x),
     n=None,
     x=lambda n, x: polygamma.run(n + 1, x),
     doc="The n-th derivative of digamma.",
@@ -111,7 +99,7 @@ j1 = unary(
 )
 xlogy = pointwise(
     "xlogy",
-    sc.xlogy,
+    lambda a, b: xp.xlogy(a, b),
     a=lambda a, b: xp.log(xp.where((a == 0) & (b <= 0), 1, b)),
     b=lambda a, b: a / b,
     doc="a log b, and 0 at a = 0.",
@@ -120,7 +108,7 @@ xlogy = pointwise(
 )
 xlog1py = pointwise(
     "xlog1py",
-    sc.xlog1py,
+    lambda a, b: xp.xlog1py(a, b),
     a=lambda a, b: xp.log1p(xp.where((a == 0) & (b <= -1), 0, b)),
     b=lambda a, b: a / (1 + b),
     doc="a log(1 + b), and 0 at a = 0.",
@@ -129,7 +117,7 @@ xlog1py = pointwise(
 )
 rel_entr = pointwise(
     "rel_entr",
-    sc.rel_entr,
+    lambda a, b: xp.rel_entr(a, b),
     a=lambda a, b: xp.log(a / b) + 1,
     b=lambda a, b: -a / b,
     doc="a log(a / b): one term of a Kullback-Leibler divergence.",
@@ -137,7 +125,7 @@ rel_entr = pointwise(
 )
 betaln = pointwise(
     "betaln",
-    sc.betaln,
+    lambda a, b: xp.betaln(a, b),
     a=lambda a, b: xp.digamma(a) - xp.digamma(a + b),
     b=lambda a, b: xp.digamma(b) - xp.digamma(a + b),
     doc="log |B(a, b)|, B(a, b) = Γ(a) Γ(b) / Γ(a + b).",
@@ -145,7 +133,7 @@ betaln = pointwise(
 )
 gammainc = pointwise(
     "gammainc",
-    lambda a, x: sc.gammainc(a, x),
+    lambda a, x: xp.gammainc(a, x),
     a=None,
     x=lambda a, x: xp.exp(xp.xlogy(a - 1, x) - x - xp.gammaln(a)),
     doc="The regularised lower incomplete gamma function; no gradient in a.",
@@ -153,7 +141,7 @@ gammainc = pointwise(
 )
 zeta = pointwise(
     "zeta",
-    lambda x, q: sc.zeta(x, q),
+    lambda x, q: xp.zeta(x, q),
     x=None,
     q=lambda x, q: -x * xp.zeta(x + 1, q),
     doc="Σ 1 / (k + q)ˣ, Hurwitz's zeta function; no gradient in x.",

@@ -1,10 +1,17 @@
 """Trigonometric and hyperbolic functions and their inverses."""
 
 import math
+from typing import Any
 
 from localgrad.kernels import reference as xp
 from localgrad.local import pointwise
 from localgrad.ops import draw
+
+
+def square_radius(a: Any, b: Any) -> Any:
+    """a² + b², and 1 at (0, 0), where an angle has no derivative: 0/1 is then the declared 0."""
+    return xp.where((a == 0) & (b == 0), 1, a * a + b * b)
+
 
 sin = pointwise("sin", xp.sin, x=xp.cos, doc="The sine of x, in radians.", example=draw.anywhere)
 cos = pointwise(
@@ -39,11 +46,11 @@ atan = pointwise(
 atan2 = pointwise(
     "atan2",
     xp.arctan2,
-    a=lambda a, b: b / (a * a + b * b),
-    b=lambda a, b: -a / (a * a + b * b),
+    a=lambda a, b: b / square_radius(a, b),
+    b=lambda a, b: -a / square_radius(a, b),
     doc="The angle of the point (b, a): atan(a / b) in the right quadrant.",
     example=draw.ranges((0.3, 2.0), (-2.0, 2.0)),
-    kink="NaN at (0, 0)",
+    kink="0 at (0, 0)",
 )
 sinh = pointwise("sinh", xp.sinh, x=xp.cosh, doc="(eˣ - e⁻ˣ) / 2.", example=draw.anywhere)
 cosh = pointwise("cosh", xp.cosh, x=xp.sinh, doc="(eˣ + e⁻ˣ) / 2.", example=draw.anywhere)
