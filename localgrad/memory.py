@@ -9,8 +9,8 @@ from typing import Any
 from localgrad import random, tree
 from localgrad.graph.node import Node
 from localgrad.graph.order import reachable
-from localgrad.graph.record import clock, state
 from localgrad.graph.recompute import Dropped
+from localgrad.graph.record import clock, state
 from localgrad.tensor import Tensor
 
 

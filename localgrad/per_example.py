@@ -9,14 +9,14 @@ sweep with random weights; if they do, every example gets a sweep of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from localgrad import errors
 from localgrad.graph.node import Node
 from localgrad.graph.order import newest_first, reachable
-from localgrad.graph.record import here
 from localgrad.graph.recompute import retained_values
+from localgrad.graph.record import here
 from localgrad.graph.reverse import sweep
 from localgrad.kernels import reference as xp
 from localgrad.local.operation import Like
@@ -52,7 +52,8 @@ def per_example_gradients(losses: Tensor, parameters: Sequence[Tensor]) -> list[
     ]
 
 
-def _sweep(losses: Tensor, weights: Any, wanted: Sequence[Any]) -> dict[Node, Any]:
+def _sweep(losses: Tensor, weights: Any, wanted: Iterable[Any]) -> dict[Node, Any]:
+    assert losses.source is not None
     return sweep({losses.source: weights}, retain_graph=True, wanted=set(wanted))
 
 

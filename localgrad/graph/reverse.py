@@ -8,8 +8,8 @@ from localgrad import errors
 from localgrad.graph import mutation
 from localgrad.graph.node import Freed, Node
 from localgrad.graph.order import leading_to, newest_first, reachable
-from localgrad.graph.record import state
 from localgrad.graph.recompute import retained_values
+from localgrad.graph.record import state
 
 
 def sweep(
@@ -24,13 +24,14 @@ def sweep(
     """Sweep from the nodes in `upstreams` to the leaves; return the sums at `wanted`.
 
     With `on_tensors` the same rules run on Tensors, so that the sweep itself is recorded.
-    `deliver(node, sum, owned)` is called at every node that somebody watches.
+    `deliver(node, sum, owned)` is called at the end for every node that somebody watches.
     """
     nodes = newest_first(reachable(upstreams, fence))
     needed = None if wanted is None else leading_to(nodes, wanted)
     pending = dict(upstreams)
     owned: set[Node] = set()  # whose pending sum is a buffer of ours: only there we add in place
     found: dict[Node, Any] = {}
+    watched: list[tuple[Node, Any, bool]] = []
     freed = None if retain_graph else Freed()
     observer = state.observer
     # A Tensor is never written into, nor is a contribution that an open ledger still has to read.
@@ -45,8 +46,10 @@ def sweep(
         if wanted is not None and node in wanted:
             found[node] = upstream
         elif node.watch is not None and deliver is not None:
-            deliver(node, upstream, node in owned)
+            watched.append((node, upstream, node in owned))
         if not node.inputs or node in fence:
+            if node.kept.__class__ is Freed:
+                raise errors.freed(node)
             continue
         kept = node.kept
         if kept.__class__ is not tuple:
@@ -78,6 +81,8 @@ def sweep(
         if freed is not None:
             node.kept = freed
             node.inputs = needs = ()
+    for node, upstream, is_owned in watched:  # only now: a sweep that failed has changed no `.grad`
+        deliver(node, upstream, is_owned)
     return found
 
 

@@ -29,7 +29,7 @@ class Bilinear(Operation):
 
     def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:
         named = dict(zip(node.plan.names, values))
-        result = []
+        result: list[Any] = []
         for index, need in enumerate(needs):
             if need is None:
                 result.append(None)

@@ -57,7 +57,9 @@ class Composite(Operation):
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         # An argument that is absent (a bias of None) stays None on every road.
-        values, sources, mask = [], [], 0
+        values: list[Any] = []
+        sources: list[Node | None] = []
+        mask = 0
         for bit, argument in enumerate(arguments):
             if argument is None:
                 values.append(None)

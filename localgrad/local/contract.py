@@ -60,7 +60,7 @@ class Contract(Operation):
     def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:
         operands = dict(zip(node.plan.positions, values))
         letters, output = split(node.options["specification"])
-        result = []
+        result: list[Any] = []
         for index, need in enumerate(needs):
             if need is None:
                 result.append(None)

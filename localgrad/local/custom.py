@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from localgrad.graph.node import Node
-from localgrad.graph.record import enable_grad
+from localgrad.graph.record import enable_grad, state
 from localgrad.kernels import reference as xp
-from localgrad.local.operation import Operation, Plan, parameters_of
+from localgrad.local.operation import Like, Operation, Plan, likes_of, parameters_of
+from localgrad.local.parts import unpack
 from localgrad.tensor import Tensor, gradients
 
 
@@ -45,11 +46,47 @@ class Custom(Operation):
         everything = (*self.arguments, *self.options, "y")
         return Plan(names, tuple(everything.index(n) for n in names), (None,) * len(self.arguments))
 
+    def record(
+        self, y: Any, values: Sequence[Any], sources: Any, mask: int, options: dict[str, Any]
+    ) -> Any:
+        if not isinstance(y, tuple):
+            return super().record(y, values, sources, mask, options)
+        plan = self.plan(mask)
+        chosen = {**self.defaults, **options}
+        everything = [*values, *(chosen.get(n) for n in self.options), y]
+        kept = tuple(everything[p] for p in plan.positions)
+        node = Node(self, tuple(sources), kept, plan, likes_of(values), options)
+        if state.observer is not None:
+            state.observer.made(node, y, values)
+        return unpack(node, y)
+
+    def constant(self, y: Any, values: Sequence[Any], sources: Any, mask: int) -> Any:
+        if isinstance(y, tuple):
+            return tuple(super(Custom, self).constant(p, values, sources, mask) for p in y)
+        return super().constant(y, values, sources, mask)
+
+    def tensors_of(self, node: Node) -> tuple[Any, ...]:
+        outputs = dict(zip(node.plan.names, node.kept)).get("y")
+        if not isinstance(outputs, tuple):
+            return super().tensors_of(node)
+        return tuple(
+            unpack(node, value)
+            if name == "y"
+            else Tensor(value, node.inputs[self.arguments.index(name)])
+            for name, value in zip(node.plan.names, node.kept)
+        )
+
     def call(self, rule: Callable[..., Any], node: Node, values: Any, travelling: Any) -> Any:
         named = dict(zip(node.plan.names, values)) | {"g": travelling, "t": travelling}
         return rule(*[named[p] for p in parameters_of(rule)])
 
     def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:
+        if isinstance(upstream, tuple):  # parts that nobody consumed count as zero
+            likes = self.output_likes(node)
+            upstream = tuple(
+                xp.zeros(like.shape, like.dtype) if g is None else g
+                for g, like in zip(upstream, likes)
+            )
         parts = self.call(self.vjp, node, values, upstream)
         if not isinstance(parts, tuple | list):
             parts = (parts,)
@@ -65,10 +102,13 @@ class Custom(Operation):
         from localgrad.local.composite import alias
 
         on_tensors = any(isinstance(t, Tensor) for t in tangents)
-        shape, dtype = self.output_like(node)
-        probe = alias(xp.zeros(shape, dtype), None)
+        likes = self.output_likes(node)
+        probes = tuple(alias(xp.zeros(like.shape, like.dtype), None) for like in likes)
         with enable_grad():
-            parts = self.call(self.vjp, node, self.tensors_of(node), probe)
+            several = self.has_parts(node)
+            parts = self.call(
+                self.vjp, node, self.tensors_of(node), probes if several else probes[0]
+            )
             parts = parts if isinstance(parts, tuple | list) else (parts,)
             pairs = [
                 (p, t if isinstance(t, Tensor) else Tensor(t))
@@ -77,20 +117,31 @@ class Custom(Operation):
             ]
             found = gradients(
                 [p for p, _ in pairs],
-                probe,
+                probes,
                 [t for _, t in pairs],
                 create_graph=on_tensors,
+                allow_unused=True,
                 fenced=True,
             )
-        return found if on_tensors else found.value
+        moved = tuple(
+            xp.zeros(like.shape, like.dtype) if f is None else f if on_tensors else f.value
+            for f, like in zip(found, likes)
+        )
+        return moved if several else moved[0]
 
-    def output_like(self, node: Node) -> tuple[tuple[int, ...], Any]:
+    def outputs(self, node: Node) -> Any:
         named = dict(zip(node.plan.names, node.kept))
         if "y" in named:
-            return named["y"].shape, named["y"].dtype
-        arguments = [xp.zeros(k.shape, k.dtype) for k in node.likes]
-        y = self.forward(*arguments, **node.options)
-        return y.shape, y.dtype
+            return named["y"]
+        arguments = [xp.ones(k.shape, k.dtype) for k in node.likes]
+        return self.forward(*arguments, **node.options)
+
+    def has_parts(self, node: Node) -> bool:
+        return isinstance(self.outputs(node), tuple)
+
+    def output_likes(self, node: Node) -> list[Like]:
+        y = self.outputs(node)
+        return [Like(p.shape, p.dtype) for p in (y if isinstance(y, tuple) else (y,))]
 
 
 def custom(

@@ -6,7 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from localgrad import errors
 from localgrad.graph.node import Node
@@ -65,7 +65,7 @@ class Operation:
     what is retained. `arguments` are differentiable arrays, in order; `options` are constants.
     """
 
-    registry: list[Operation] = []
+    registry: ClassVar[list[Operation]] = []
     makes_buffers = True  # `pull` returns new arrays, never one that it retained
     kind = "operation"
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from localgrad.kernels import reference as xp
 from localgrad.local import LinearMany, linear
+from localgrad.local.linear import Linear
 from localgrad.tensor import Tensor
 
 
@@ -50,7 +51,7 @@ _getitem = linear(
     lambda x, key: x[key],
     lambda g, like, key: index_put.run(g, shape=like.shape, key=key),
 )
-index_put = linear(
+index_put: Linear = linear(
     "index_put",
     lambda x, shape, key: put_back(x, _Shape(shape), key),
     lambda g, key: _getitem.run(g, key=key),
@@ -74,7 +75,7 @@ def _assigned(x: Any, value: Any, key: Any) -> Any:
     return result
 
 
-index_assign = LinearMany(
+index_assign: LinearMany = LinearMany(
     "index_assign",
     _assigned,
     lambda g, key: (index_assign.run(g, xp.zeros((), g.dtype), key=key), _getitem.run(g, key=key)),

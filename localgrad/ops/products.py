@@ -113,7 +113,8 @@ def einsum(*arguments: Any, **options: Any) -> Tensor:
     terms, output, operands = _parse(arguments)
     for index, (letters, operand) in enumerate(zip(terms, operands)):
         if len(letters) != operand.ndim:
-            cause = ValueError(f"`{''.join(letters)}` names {len(letters)} axes, not {operand.ndim}")
+            term = "".join(letters)
+            cause = ValueError(f"`{term}` names {len(letters)} axes, not {operand.ndim}")
             raise errors.operation_failed("einsum", operands, cause, here())
         for letter in dict.fromkeys(letters):
             while letters.count(letter) > 1:

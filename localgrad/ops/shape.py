@@ -6,6 +6,7 @@ copies' gradients are added.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from localgrad import errors
 from localgrad.graph.record import here
 from localgrad.kernels import reference as xp
 from localgrad.local import LinearMany, linear
+from localgrad.local.linear import Linear
 from localgrad.tensor import Tensor
 
 
@@ -27,7 +29,7 @@ _reshape = linear(
     lambda g, like: xp.reshape(g, like.shape),
     example=like_example(2, 6, shape=(3, 4)),
 )
-_permute = linear(
+_permute: Linear = linear(
     "permute_dims",
     lambda x, axes: xp.transpose(x, axes),
     lambda g, axes: _permute.run(g, axes=inverse_permutation(axes)),
@@ -39,13 +41,13 @@ _broadcast_to = linear(
     lambda g, like: xp.fit(g, like.shape),
     example=like_example(3, 1, shape=(2, 3, 4)),
 )
-_flip = linear(
+_flip: Linear = linear(
     "flip",
     lambda x, axis=None: xp.flip(x, axis),
     lambda g, axis: _flip.run(g, axis=axis),
     example=like_example(2, 3, axis=1),
 )
-_roll = linear(
+_roll: Linear = linear(
     "roll",
     lambda x, shift, axis=None: xp.roll(x, shift, axis),
     lambda g, shift, axis: _roll.run(g, shift=opposite(shift), axis=axis),
@@ -57,7 +59,7 @@ _repeat = linear(
     lambda g, like, repeats, axis: _sum_runs.run(g, shape=like.shape, repeats=repeats, axis=axis),
     example=like_example(2, 3, repeats=2, axis=1),
 )
-_sum_runs = linear(
+_sum_runs: Linear = linear(
     "sum_runs",
     lambda x, shape, repeats, axis: sum_runs(x, shape, repeats, axis),
     lambda g, repeats, axis: _repeat.run(g, repeats=repeats, axis=axis),
@@ -72,13 +74,13 @@ _pad = linear(
     ],
     example=like_example(2, 3, pad_width=((1, 0), (2, 1))),
 )
-_tril = linear(
+_tril: Linear = linear(
     "tril",
     lambda x, k=0: xp.tril(x, k),
     lambda g, k: _tril.run(g, k=k),
     example=like_example(3, 4, k=0),
 )
-_triu = linear(
+_triu: Linear = linear(
     "triu",
     lambda x, k=0: xp.triu(x, k),
     lambda g, k: _triu.run(g, k=k),
@@ -90,17 +92,17 @@ _diagonal = linear(
     lambda g, like, offset: _embed_diagonal.run(g, shape=like.shape, offset=offset),
     example=like_example(3, 4, offset=1),
 )
-_embed_diagonal = linear(
+_embed_diagonal: Linear = linear(
     "embed_diagonal",
     lambda x, shape, offset: embed_diagonal(x, shape, offset),
     lambda g, offset: _diagonal.run(g, offset=offset),
     doc="Zeros with x on a diagonal: the adjoint of `diagonal`.",
     example=like_example(3, shape=(3, 4), offset=1),
 )
-_astype = linear(
+_astype: Linear = linear(
     "astype",
     lambda x, dtype: xp.asarray(x).astype(dtype),
-    lambda g, like: _astype.run(g, dtype=like.dtype),
+    lambda g, like: _astype.run(real_for(g, like), dtype=like.dtype),
     example=like_example(2, 3, dtype=xp.dtype("float64")),
 )
 _concat = LinearMany(
@@ -117,6 +119,11 @@ _stack = LinearMany(
     ],
     example=lambda rng: ((rng.standard_normal((2, 3)), rng.standard_normal((2, 3))), {"axis": 1}),
 )
+
+
+def real_for(g: Any, like: Any) -> Any:
+    """What a real value receives of a complex gradient: its real part."""
+    return xp.real(g) if g.dtype.kind == "c" and like.dtype.kind != "c" else g
 
 
 def inverse_permutation(axes: Sequence[int]) -> tuple[int, ...]:
@@ -343,4 +350,4 @@ def split(x: Any, sections: Any, axis: int = 0) -> tuple[Tensor, ...]:
     else:
         edges = [0, *sections, size]
     lead = (slice(None),) * (axis % x.ndim)
-    return tuple(x[(*lead, slice(a, b))] for a, b in zip(edges, edges[1:]))
+    return tuple(x[(*lead, slice(a, b))] for a, b in itertools.pairwise(edges))
