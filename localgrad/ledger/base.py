@@ -106,6 +106,13 @@ class BaseLedger(ABC):
         self.findings()
         return write_html(interchange.to_dict(self.record), path)
 
+    def widget(self, height: int = 720) -> Any:
+        """The interactive report as the output of a notebook's cell (needs `anywidget`)."""
+        from localgrad.report.widget import ledger_widget
+
+        self.findings()
+        return ledger_widget(interchange.to_dict(self.record), height)
+
     def to_frame(self) -> Any:
         """The edges as a pandas DataFrame, each with its source's and consumer's names."""
         from localgrad.ledger.frame import to_frame

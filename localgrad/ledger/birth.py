@@ -61,15 +61,27 @@ def _birth(view: View, node: NodeRecord) -> tuple[str | None, str | None]:
 def forward_origin(view: View, node: NodeRecord) -> NodeRecord:
     """The first node, on the way up to ``node``, whose value is as bad as this one's.
 
-    A NaN is traced to the first NaN; an infinity that a mask put there on purpose is no origin
-    as long as another is to be found.
+    A NaN is traced to the first NaN, or to the first infinity that it was made from. An infinity
+    that a mask put there on purpose is no origin as long as another is to be found.
     """
-    behind = _behind(view, node)
-    bad = [item for item in behind if is_bad(item.value) or "nonfinite input" in item.flags]
+    bad = [item for item in _behind(view, node) if is_bad(item.value)]
     nans = [item for item in bad if has_nan(item.value)]
-    meant = [item for item in bad if view.op(item) != "where"]
-    candidates = nans or meant or bad
-    return min(candidates, key=lambda item: item.id, default=node)
+    if nans:
+        first = min(nans, key=_id)
+        bad = [item for item in _behind(view, first) if is_bad(item.value)]
+        meant = [item for item in bad if view.op(item) == "where" or _is_given(item)]
+        return min((item for item in bad if item not in meant), key=_id, default=first)
+    unmeant = [item for item in bad if view.op(item) != "where"]
+    return min(unmeant or bad, key=_id, default=node)
+
+
+def _id(node: NodeRecord) -> int:
+    return node.id
+
+
+def _is_given(node: NodeRecord) -> bool:
+    """Whether the infinities of ``node`` came in as data, as those of an additive mask do."""
+    return "nonfinite input" in node.flags and not has_nan(node.value)
 
 
 def _behind(view: View, node: NodeRecord) -> list[NodeRecord]:

@@ -56,12 +56,12 @@ def describe(
 
 
 def _describe_leaf(record: NodeRecord, node: Node, recorder: Recorder, names: Names) -> None:
-    """A leaf: a parameter where the model or its class says so, else an input."""
+    """A leaf: a parameter where the model or its class says so, or where there is no model."""
     tensor = names.tensors.get(node)
     if tensor is None and node.watch is not None:
         tensor = node.watch()
     record.names = names.of_leaf.get(node, [])
-    is_parameter = bool(record.names) or type(tensor).__name__ == "Parameter"
+    is_parameter = bool(record.names) or not names.models or type(tensor).__name__ == "Parameter"
     record.kind = "parameter" if is_parameter else "input"
     record.op = record.kind
     record.label = record.names[0] if record.names else record.kind

@@ -54,9 +54,9 @@ class Names:
         for prefix, root in self.models:
             seen: dict[int, str] = {}
             for path, module in root.named_modules(None, prefix):
-                structure = _structure(module, seen)
+                own = structure(module, seen)
                 name = type(module).__name__
-                group = groups.setdefault(structure, f"{name}#{len(groups)}")
+                group = groups.setdefault(own, f"{name}#{len(groups)}")
                 parent = None if module is root else path.rpartition(".")[0]
                 records.append(ModuleRecord(path, name, parent, group))
         shared = Counter(record.group for record in records)
@@ -78,11 +78,11 @@ def _roots(nodes: Iterable[Node]) -> dict[Any, None]:
     return roots
 
 
-def _structure(module: Any, seen: dict[int, str]) -> str:
+def structure(module: Any, seen: dict[int, str]) -> str:
     """Class, own parameter shapes and the children's structures, as one string."""
     known = seen.get(id(module))
     if known is None:
         own = [f"{n}{list(p.shape)}" for n, p in module.named_parameters("", False)]
-        inner = [f"{n}:{_structure(m, seen)}" for n, m in module.named_children()]
+        inner = [f"{n}:{structure(m, seen)}" for n, m in module.named_children()]
         known = seen[id(module)] = f"{type(module).__name__}({','.join(own + inner)})"
     return known

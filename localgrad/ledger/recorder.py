@@ -181,6 +181,9 @@ class Recorder:
         if node not in self.made_nodes:  # made before the ledger was opened
             self.made_nodes[node] = Made(-1, (), "", node.inputs, node.kept, node.likes, None, None)
         pending = self._pending
+        if not node.op.makes_buffers:
+            # A black box may hand out one buffer again and again: keep what it said, when it did.
+            downstreams = [None if d is None else xp.array(d) for d in downstreams]
         for argument, (source, array) in enumerate(zip(needs, downstreams)):
             if source is not None and array is not None:
                 contribution = Contribution(node, argument, array)

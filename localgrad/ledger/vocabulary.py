@@ -70,6 +70,20 @@ REDUCTIONS = {
 }
 AVERAGES = {"sum", "mean", "squared_error", "cross_entropy", "nll_loss"}
 SHIFTS = {"max", "min", "mean", "logsumexp"}  # subtracted and added back for stable arithmetic
+POLYNOMIALS = {"square", "power", "squared_error", "multiply"}
+NORMALISATIONS = {
+    "batch_norm",
+    "layer_norm",
+    "group_norm",
+    "instance_norm",
+    "rms_norm",
+    "native_batch_norm",
+    "native_layer_norm",
+    "native_group_norm",
+    "cudnn_batch_norm",
+    "fused_rms_norm",
+    "standardize",
+}
 SELECTS = {"where", "clip", "max", "min", "maximum", "minimum", "relu"}
 RECTIFIERS = {"relu", "relu6"}
 SQUASHERS = {"sigmoid", "tanh", "softmax", "hardsigmoid", "hard_sigmoid"}

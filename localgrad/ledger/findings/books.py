@@ -20,8 +20,11 @@ def imbalance(view: View) -> Iterator[Finding]:
         limit = tolerated(node, view.thresholds.imbalance)
         if node.balance <= limit:
             continue
+        # A leaf has no line of its own in the step: name that of the use nearest to the loss.
+        arrived = view.record.arrived(node)
+        place = node if node.kind == "op" else view.nodes[arrived[0].consumer]
         yield at(
-            node,
+            place,
             "imbalance",
             "error",
             f"the contributions to {named(node)} do not add up to the gradient it was given: "

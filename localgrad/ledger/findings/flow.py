@@ -14,9 +14,21 @@ from dataclasses import dataclass
 from localgrad.ledger.findings.words import at, named, number
 from localgrad.ledger.model import EdgeRecord, Finding, NodeRecord
 from localgrad.ledger.view import View
-from localgrad.ledger.vocabulary import CELLS, PRODUCTS, RECTIFIERS, SQUASHERS, is_reduction
+from localgrad.ledger.vocabulary import (
+    CELLS,
+    NORMALISATIONS,
+    POLYNOMIALS,
+    PRODUCTS,
+    RECTIFIERS,
+    SQUASHERS,
+    is_reduction,
+)
 
 _MOST = 4
+_SCALE = (
+    "The data or the loss is far from unit scale: standardise inputs and targets (subtract the "
+    "mean, divide by the deviation), and average the loss instead of adding it up."
+)
 
 
 @dataclass(slots=True)
@@ -57,6 +69,31 @@ def vanishing(view: View) -> Iterator[Finding]:
                 "line of the layer": trend.layer.where or "",
             },
             _cure(view.op(worst), trend.in_time),
+        )
+    yield from _stopped(view)
+
+
+def _stopped(view: View) -> Iterator[Finding]:
+    """Normalisations that pass on nothing at all: there was nothing to normalise over."""
+    for node in view.nodes:
+        sent = [
+            edge
+            for edge in view.record.downstream(node)
+            if view.nodes[edge.source].kind != "parameter"
+        ]
+        if view.op(node) not in NORMALISATIONS or not view.flow(node) or not sent:
+            continue
+        if any(edge.norm for edge in sent):
+            continue
+        yield at(
+            node,
+            "vanishing",
+            "error",
+            f"{named(node)} receives a gradient of norm {number(view.flow(node))} and passes "
+            "nothing back: its output does not depend on its input.",
+            {"norm upstream": view.flow(node), "norm downstream": 0.0},
+            "It normalises over a single value, which is always its own mean: use a larger batch, "
+            "or normalise over an axis that is longer than one.",
         )
 
 
@@ -117,7 +154,9 @@ def _single_gains(view: View, seen: set[str | None]) -> Iterator[Finding]:
                 "norm upstream": view.flow(consumer),
                 "norm downstream": edge.norm or 0.0,
             },
-            "Its local gradient is steep at these values (a root or a logarithm near 0, a "
+            _SCALE
+            if view.op(consumer) in POLYNOMIALS
+            else "Its local gradient is steep at these values (a root or a logarithm near 0, a "
             "division by almost 0): add an epsilon inside, or clamp the argument first.",
         )
 
@@ -148,8 +187,7 @@ def _large_updates(view: View) -> Iterator[Finding]:
             "gradient norm": view.flow(parameter),
             "parameter norm": parameter.value.norm if parameter.value else 0.0,
         },
-        "Standardise the inputs and targets (subtract the mean, divide by the deviation), and "
-        "average the loss instead of adding it up.",
+        _SCALE,
     )
 
 
