@@ -448,3 +448,18 @@ def vector_size(got: int, expected: int, where: str) -> ShapeError:
     return ShapeError(
         f"the vector has {got} elements, the parameters together {expected}{_at(where)}."
     )
+
+
+class NoAttribute(DeclarationError, AttributeError):
+    """A module was asked for an attribute that it has not."""
+
+
+def no_attribute(module: str, name: str, known: list[str]) -> NoAttribute:
+    """A module was asked for an attribute that it has not."""
+    import difflib
+
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    if name in ("_registered", "_passing"):
+        hint = f" Begin {module}.__init__ with `super().__init__()`."
+    return NoAttribute(f"{module} has no attribute {name!r}.{hint}")

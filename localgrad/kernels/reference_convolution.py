@@ -54,7 +54,7 @@ def grouped(x: Any, groups: int) -> Any:
 def convolution(
     x: Any, weight: Any, bias: Any, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
 ) -> Any:
-    """y[n, o] = bias[o] + Σ over c and taps t of weight[o, c, t] · x[n, c, place·stride + t·dilation].
+    """y[n, o] = bias[o] + Σ weight[o, c, t] · x[n, c, p·stride + t·dilation], over c and taps t.
 
     x (batch, channels, …), weight (out channels, channels / groups, …).
     """

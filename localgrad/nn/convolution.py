@@ -74,7 +74,7 @@ class _ConvNd(Module):
         elif self.padding == "valid":
             return input, 0
         else:
-            around = [(p, p) for p in self.padding]
+            around = [(p, p) for p in sizes(self.padding, self.count)]
         last_first = [n for pair in reversed(around) for n in pair]
         return F.pad(input, last_first, mode=self.padding_mode), 0
 

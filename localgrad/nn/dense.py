@@ -10,6 +10,7 @@ import numpy
 from localgrad import ops
 from localgrad.nn import functional as F
 from localgrad.nn import init
+from localgrad.nn.functional.dense import check_probability
 from localgrad.nn.module import Module
 from localgrad.nn.parameter import Parameter
 from localgrad.ops.network.dense import linear
@@ -165,7 +166,7 @@ class Embedding(Module):
 class _Dropout(Module):
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
-        F.check_probability(p)
+        check_probability(p)
         self.p = p
         self.inplace = inplace
 

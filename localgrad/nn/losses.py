@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from localgrad.nn import functional as F
+from localgrad.nn.functional.losses import tensor
 from localgrad.nn.module import Module
 
 
@@ -29,7 +30,7 @@ class _WeightedLoss(_Loss):
         reduction: str = "mean",
     ) -> None:
         super().__init__(reduction=reduction)
-        self.register_buffer("weight", None if weight is None else F.tensor(weight))
+        self.register_buffer("weight", None if weight is None else tensor(weight))
 
 
 class CrossEntropyLoss(_WeightedLoss):
@@ -140,7 +141,7 @@ class BCEWithLogitsLoss(_WeightedLoss):
         pos_weight: Any = None,
     ) -> None:
         super().__init__(weight, reduction=reduction)
-        self.register_buffer("pos_weight", None if pos_weight is None else F.tensor(pos_weight))
+        self.register_buffer("pos_weight", None if pos_weight is None else tensor(pos_weight))
 
     def forward(self, input: Any, target: Any) -> Any:
         return F.binary_cross_entropy_with_logits(

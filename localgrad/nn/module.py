@@ -35,11 +35,13 @@ class Module:
     """
 
     training: bool
+    _registered: dict[str, str]  # name -> PARAMETER, BUFFER or MODULE, in order
+    _passing: set[str]  # the buffers that state_dict leaves out
 
     def __init__(self) -> None:
         begin = object.__setattr__
-        begin(self, "_registered", {})  # name -> PARAMETER, BUFFER or MODULE, in order
-        begin(self, "_passing", set())  # the buffers that state_dict leaves out
+        begin(self, "_registered", {})
+        begin(self, "_passing", set())
         begin(self, "training", True)
 
     # -- being called --------------------------------------------------------------------------
@@ -69,6 +71,9 @@ class Module:
             if value is not None and not (kind == BUFFER and isinstance(value, Tensor)):
                 raise errors.wrong_attribute(type(self).__name__, name, kind, value)
         object.__setattr__(self, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        raise errors.no_attribute(type(self).__name__, name, [*self.__dict__, *dir(type(self))])
 
     def __delattr__(self, name: str) -> None:
         self._registered.pop(name, None)

@@ -29,7 +29,7 @@ class Optimizer:
         self.defaults = defaults
         self.state = {}
         self.param_groups = []
-        groups = [params] if isinstance(params, Tensor) else list(params)
+        groups: list[Any] = [params] if isinstance(params, Tensor) else list(params)
         if isinstance(params, Tensor) or not groups:
             raise errors.no_parameters(type(self).__name__, params, here())
         if not isinstance(groups[0], dict):

@@ -56,7 +56,7 @@ class SGD(Optimizer):
         momentum = group["momentum"]
         if momentum:
             velocities = []
-            for parameter, gradient in zip(parameters, gradients):
+            for parameter in parameters:
                 state = self.state.setdefault(parameter, {})
                 velocities.append(state.get("momentum_buffer"))
         kernels.sgd_step(values, gradients, velocities, group)

@@ -5,7 +5,42 @@ from __future__ import annotations
 from typing import Any
 
 from localgrad import ops, random
+from localgrad.ops.norms import vector_norm
 from localgrad.tensor import Tensor
+
+__all__ = [
+    "celu",
+    "cosine_similarity",
+    "elu",
+    "gelu",
+    "glu",
+    "gumbel_softmax",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "leaky_relu",
+    "log_softmax",
+    "logsigmoid",
+    "mish",
+    "normalize",
+    "pairwise_distance",
+    "prelu",
+    "relu",
+    "relu6",
+    "rrelu",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softmin",
+    "softplus",
+    "softshrink",
+    "softsign",
+    "tanh",
+    "tanhshrink",
+    "threshold",
+]
 
 
 def relu(input: Any, inplace: bool = False) -> Tensor:
@@ -176,14 +211,14 @@ def gumbel_softmax(
 
 def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:
     """x / max(‖x‖ₚ, eps) along `dim`."""
-    size = ops.vector_norm(input, ord=p, axis=dim, keepdims=True)
+    size = vector_norm(input, ord=p, axis=dim, keepdims=True)
     return input / ops.clip(size, eps)
 
 
 def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """⟨x₁, x₂⟩ / max(‖x₁‖·‖x₂‖, eps) along `dim`."""
-    one = ops.clip(ops.vector_norm(x1, axis=dim), eps)
-    two = ops.clip(ops.vector_norm(x2, axis=dim), eps)
+    one = ops.clip(vector_norm(x1, axis=dim), eps)
+    two = ops.clip(vector_norm(x2, axis=dim), eps)
     return ops.sum(x1 * x2, axis=dim) / (one * two)
 
 
@@ -191,4 +226,4 @@ def pairwise_distance(
     x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
 ) -> Tensor:
     """‖x₁ − x₂ + eps‖ₚ over the last axis."""
-    return ops.vector_norm(x1 - x2 + eps, ord=p, axis=-1, keepdims=keepdim)
+    return vector_norm(x1 - x2 + eps, ord=p, axis=-1, keepdims=keepdim)

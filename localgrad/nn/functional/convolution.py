@@ -10,6 +10,15 @@ from localgrad.graph.record import here
 from localgrad.ops.network import convolution as triple
 from localgrad.tensor import Tensor
 
+__all__ = [
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+]
+
 Size = int | tuple[int, ...]
 
 
@@ -95,7 +104,7 @@ def conv2d(
 ) -> Tensor:
     """input (batch, in, height, width), weight (out, in/groups, kernel height, kernel width).
 
-    y[n, o, i, j] = bias[o] + Σ weight[o, c, a, b] · input[n, c, i·stride + a·dilation − padding, …].
+    y[n, o, i, j] = bias[o] + Σ weight[o, c, a, b] · input[n, c, i·stride + a·dilation, …].
     `padding` is a number, one per dimension, "same" or "valid".
 
     >>> import localgrad as lg

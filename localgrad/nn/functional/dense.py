@@ -14,6 +14,18 @@ from localgrad.ops.network import dense
 from localgrad.ops.network import dropout as dropping
 from localgrad.tensor import Tensor
 
+__all__ = [
+    "alpha_dropout",
+    "bilinear",
+    "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
+    "embedding",
+    "linear",
+    "one_hot",
+]
+
 
 def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
     """input · weightᵀ + bias: input (…, in), weight (out, in), bias (out,)."""

@@ -5,12 +5,28 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy
+
 from localgrad import network_errors as errors
 from localgrad import ops
 from localgrad.graph.record import here
 from localgrad.local.operation import as_raw
 from localgrad.ops.network import cross_entropy as fused
 from localgrad.tensor import Tensor
+
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "gaussian_nll_loss",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+    "mse_loss",
+    "nll_loss",
+    "poisson_nll_loss",
+    "smooth_l1_loss",
+]
 
 
 def reduced(losses: Any, reduction: str) -> Any:
@@ -108,7 +124,7 @@ def nll_loss(
     reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """−weight[t] · input[t] for the target class t; input (batch, classes, …) of log-probabilities."""
+    """−weight[t] · input[t], t the target; input (batch, classes, …) of log-probabilities."""
     labels = as_raw(target)
     axis = 1 if input.ndim > 1 else 0
     rows = input if input.ndim == 2 else ops.moveaxis(input, axis, -1)
@@ -120,7 +136,7 @@ def nll_loss(
     weights = counted.astype(input.dtype)
     if weight is not None:
         weights = weights * as_raw(weight)[chosen]
-    picked = ops.take_along_axis(rows, chosen[:, None], axis=1)[:, 0]
+    picked = rows[numpy.arange(len(chosen)), chosen]
     losses = -(picked * weights)
     if reduction == "mean":
         total = weights.sum()
@@ -253,7 +269,12 @@ def poisson_nll_loss(
 
 
 def gaussian_nll_loss(
-    input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+    input: Any,
+    target: Any,
+    var: Any,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
 ) -> Tensor:
     """½ (log var + (input − target)²/var)."""
     target, var = tensor(target), tensor(var)

@@ -5,14 +5,25 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from localgrad import network_errors as errors
+import numpy
+
 from localgrad import kernels, ops
+from localgrad import network_errors as errors
 from localgrad.graph.mutation import note_mutation
 from localgrad.graph.record import here
 from localgrad.local.operation import as_raw
 from localgrad.nn.functional.pooling import avg_pool2d
 from localgrad.ops.network import normalisation
 from localgrad.tensor import Tensor
+
+__all__ = [
+    "batch_norm",
+    "group_norm",
+    "instance_norm",
+    "layer_norm",
+    "local_response_norm",
+    "rms_norm",
+]
 
 
 def batch_norm(
@@ -76,7 +87,7 @@ def rms_norm(
     if input.shape[input.ndim - len(shape) :] != shape:
         raise errors.normalized_shape(input.shape, shape, here())
     if eps is None:
-        eps = float(ops.finfo(input.dtype).eps)
+        eps = float(numpy.finfo(input.dtype).eps)
     axes = tuple(range(-len(shape), 0))
     y = input * ops.rsqrt(ops.mean(ops.square(input), axis=axes, keepdims=True) + eps)
     return y if weight is None else y * weight

@@ -10,6 +10,10 @@ from localgrad import ops
 from localgrad.graph.record import here
 from localgrad.tensor import Tensor
 
+__all__ = [
+    "pad",
+]
+
 NUMPY_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 WIDEST = {"reflect": 1, "replicate": 0, "circular": 0}  # how many of an axis cannot be copied
 

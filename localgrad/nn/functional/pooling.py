@@ -6,12 +6,28 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from localgrad import network_errors as errors
 from localgrad import kernels, ops
+from localgrad import network_errors as errors
 from localgrad.graph.record import here
 from localgrad.nn.functional.convolution import Size, sizes
 from localgrad.ops.network import pooling, windows
 from localgrad.tensor import Tensor
+
+__all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "lp_pool2d",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+]
 
 
 def batched(name: str, count: int, function: Callable[[Any], Any], input: Any) -> Any:

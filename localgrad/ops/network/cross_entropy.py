@@ -28,7 +28,7 @@ def _derived(
     weights = xp.ones(classes, x.dtype) if weight is None else weight
     counts = weights[chosen] * counted
     logs = ops.log_softmax(x, axis=1)
-    picked = ops.take_along_axis(logs, chosen[:, None], axis=1)[:, 0]
+    picked = logs[xp.arange(len(chosen)), chosen]
     losses = -(picked * counts)
     if label_smoothing:
         spread = -ops.sum(logs * (weights * (label_smoothing / classes)), axis=1)
@@ -89,9 +89,8 @@ def check(x: Any, target: Any, ignore_index: int) -> None:
         raise errors.target_dtype(target.dtype, here())
     if not target.size:
         return
-    if target.dtype == xp.int64:
-        if target.view(xp.uint64).max() < x.shape[1]:  # negative numbers are the largest here
-            return
+    if target.dtype == xp.int64 and target.view(xp.uint64).max() < x.shape[1]:
+        return  # as unsigned, negative numbers are the largest
     wrong = (target != ignore_index) & ((target < 0) | (target >= x.shape[1]))
     if wrong.any():
         raise errors.label_out_of_range(int(target[wrong][0]), x.shape[1], here())

@@ -15,7 +15,7 @@ import numpy
 def pooled_size(
     size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool
 ) -> int:
-    """How many windows fit; with `ceil_mode` also one that hangs over the end, if it begins inside."""
+    """How many windows fit; with `ceil_mode` also one over the end, if it begins inside."""
     span = size + 2 * padding - dilation * (kernel - 1) - 1
     if not ceil_mode:
         return span // stride + 1
