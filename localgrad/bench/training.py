@@ -179,7 +179,9 @@ def _eager(
     def sweep() -> Any:
         x, y = next(turns)
         scores = model(x)
-        loss = criterion(scores.reshape((-1, scores.shape[-1])), y.reshape((-1,)))
+        if y.ndim > 1:
+            scores, y = scores.reshape((-1, scores.shape[-1])), y.reshape((-1,))
+        loss = criterion(scores, y)
         loss.backward()
         return loss
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from localgrad import errors
 from localgrad.graph.forward import push_tangents
 from localgrad.graph.node import Node
-from localgrad.graph.record import enable_grad, state
+from localgrad.graph.record import enable_grad, here, state
 from localgrad.kernels import reference as xp
 from localgrad.local.linear import Linear
 from localgrad.local.operation import LEAF_PLAN, Operation, Plan, likes_of, ndarray, parameters_of
@@ -81,9 +82,6 @@ class Composite(Operation):
         return unpack(node, y) if isinstance(y, tuple) else Tensor(y, node)
 
     def compute(self, values: Sequence[Any], options: dict[str, Any]) -> Any:
-        from localgrad import errors
-        from localgrad.graph.record import here
-
         try:
             return self.fused_forward(*values, **options)
         except (ValueError, TypeError, IndexError) as cause:
