@@ -1,25 +1,22 @@
 """How arithmetic runs: `reference` (NumPy, complete, the oracle) and `cpu` (generated kernels)."""
 
-from localgrad.kernels.reference_convolution import (
-    bias_adjoint,
+from localgrad.kernels.dispatch import (
     convolution,
+    convolution_backward,
     convolution_input_adjoint,
     convolution_weight_adjoint,
-)
-from localgrad.kernels.reference_dense import (
     cross_entropy,
     cross_entropy_backward,
-    gather_rows,
     linear,
     linear_backward,
-    scatter_rows,
+    row_norm,
+    row_norm_backward,
 )
+from localgrad.kernels.reference_dense import gather_rows, scatter_rows
 from localgrad.kernels.reference_normalisation import (
     channel_moments,
     channel_norm,
     channel_norm_backward,
-    row_norm,
-    row_norm_backward,
 )
 from localgrad.kernels.reference_optimisers import (
     adagrad_step,
@@ -37,11 +34,11 @@ from localgrad.kernels.reference_pooling import (
 __all__ = [
     "adagrad_step",
     "adam_step",
-    "bias_adjoint",
     "channel_moments",
     "channel_norm",
     "channel_norm_backward",
     "convolution",
+    "convolution_backward",
     "convolution_input_adjoint",
     "convolution_weight_adjoint",
     "cross_entropy",

@@ -50,12 +50,18 @@ _getitem = linear(
     "getitem",
     lambda x, key: x[key],
     lambda g, like, key: index_put.run(g, shape=like.shape, key=key),
+    doc="x[key]: the elements that an index of any kind names.",
+    example=lambda rng: ((rng.standard_normal((4, 3)),), {"key": (xp.asarray([2, 0, 2]),)}),
 )
 index_put: Linear = linear(
     "index_put",
     lambda x, shape, key: put_back(x, _Shape(shape), key),
     lambda g, key: _getitem.run(g, key=key),
     doc="Zeros of `shape` with x added at `key`: the adjoint of indexing.",
+    example=lambda rng: (
+        (rng.standard_normal((3, 3)),),
+        {"shape": (4, 3), "key": (xp.asarray([2, 0, 2]),)},
+    ),
 )
 
 
@@ -80,4 +86,8 @@ index_assign: LinearMany = LinearMany(
     _assigned,
     lambda g, key: (index_assign.run(g, xp.zeros((), g.dtype), key=key), _getitem.run(g, key=key)),
     doc="A copy of x with `value` written at `key`: linear in both together.",
+    example=lambda rng: (
+        (rng.standard_normal((4, 3)), rng.standard_normal((2, 3))),
+        {"key": (xp.asarray([2, 0]),)},
+    ),
 )

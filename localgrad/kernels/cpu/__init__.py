@@ -15,6 +15,14 @@ _ROOMS = {
     "layout": ("supported",),
     "dense": ("linear", "linear_backward"),
     "matrices": ("matmul",),
+    "rows": (
+        "cross_entropy",
+        "cross_entropy_backward",
+        "layer_norm",
+        "layer_norm_backward",
+        "softmax",
+        "softmax_backward",
+    ),
     "arena": ("empty", "release", "usage"),
     "threads": ("get_num_threads", "set_num_threads"),
 }

@@ -105,11 +105,7 @@ def _biased_forward(x: Any, weight: Any, bias: Any, **geometry: Any) -> Any:
 def _biased_backward(
     g: Any, saved: Any, needs: Any, x: Any, weight: Any, bias: Any, **geometry: Any
 ) -> list[Any]:
-    return [
-        kernels.convolution_input_adjoint(g, weight, x.shape, **geometry) if needs[0] else None,
-        kernels.convolution_weight_adjoint(g, x, weight.shape, **geometry) if needs[1] else None,
-        kernels.bias_adjoint(g) if needs[2] else None,
-    ]
+    return kernels.convolution_backward(g, x, weight, needs, **geometry)
 
 
 convolution_with_bias = composite(

@@ -1,0 +1,149 @@
+"""Which road an array takes: the generated kernels where they pay, NumPy everywhere else.
+
+Numba is loaded by the first array that is large enough, so small work starts at once, and all
+of it runs where Numba is absent. `LOCALGRAD_KERNELS=reference` keeps to NumPy throughout.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import Any
+
+from localgrad.kernels import cpu
+from localgrad.kernels import reference_convolution as by_taps
+from localgrad.kernels import reference_dense as dense
+from localgrad.kernels import reference_normalisation as norms
+
+SMALL_PRODUCT = 1 << 15  # multiply-adds below which NumPy is quicker than a kernel's launch
+SMALL_ROWS = 1 << 13  # elements, likewise, of what passes over memory once
+
+FLOATS = ("f4", "f8")
+
+
+@cache
+def kernels_allowed() -> bool:
+    """Whether this process may use generated kernels."""
+    return os.environ.get("LOCALGRAD_KERNELS", "") != "reference" and cpu.available()
+
+
+def suits(*arrays: Any) -> bool:
+    """Whether the kernels take these arrays."""
+    kind = arrays[0].dtype.str[1:]
+    return (
+        kind in FLOATS
+        and kernels_allowed()
+        and all(a is None or a.dtype.str[1:] == kind for a in arrays)
+        and cpu.supported(*[a for a in arrays if a is not None])
+    )
+
+
+# -- linear layers --------------------------------------------------------------------------------
+
+
+def linear(x: Any, weight: Any, bias: Any) -> Any:
+    """x · weightᵀ + bias over the last axis."""
+    if x.size * weight.shape[0] >= SMALL_PRODUCT and suits(x, weight, bias):
+        return cpu.linear(x, weight, bias)
+    return dense.linear(x, weight, bias)
+
+
+def linear_backward(g: Any, x: Any, weight: Any, needs: tuple[bool, bool, bool]) -> list[Any]:
+    """Downstreams of x, weight and bias, where needed."""
+    if x.size * weight.shape[0] >= SMALL_PRODUCT and suits(g, x, weight):
+        return list(cpu.linear_backward(g, x, weight, needs))
+    return dense.linear_backward(g, x, weight, needs)
+
+
+# -- convolutions ---------------------------------------------------------------------------------
+
+
+def _as_images(kernel: Any, first: Any, second: Any) -> bool:
+    """Whether the kernels for images take this convolution."""
+    return len(kernel) == 2 and first.size >= SMALL_ROWS // 8 and suits(first, second)
+
+
+def convolution(
+    x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Any:
+    """y[n, o] = bias[o] + Σ weight[o, c, t] · x[n, c, p·stride + t·dilation]."""
+    if _as_images(weight.shape[2:], x, weight) and (bias is None or bias.dtype == x.dtype):
+        return cpu.conv2d(x, weight, bias, stride, padding, dilation, groups)
+    return by_taps.convolution(x, weight, bias, stride, padding, dilation, groups)
+
+
+def convolution_input_adjoint(
+    g: Any, weight: Any, shape: Any, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Any:
+    """What g, shaped like a convolution's output, sends back to an input of this shape."""
+    if _as_images(weight.shape[2:], g, weight):
+        return cpu.conv2d_input(g, weight, shape, stride, padding, dilation, groups)
+    return by_taps.convolution_input_adjoint(g, weight, shape, stride, padding, dilation, groups)
+
+
+def convolution_weight_adjoint(
+    g: Any, x: Any, shape: Any, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Any:
+    """What g, shaped like a convolution's output, sends back to a weight of this shape."""
+    if _as_images(shape[2:], g, x):
+        return cpu.conv2d_weight(x, g, shape, stride, padding, dilation, groups)[0]
+    return by_taps.convolution_weight_adjoint(g, x, shape, stride, padding, dilation, groups)
+
+
+def convolution_backward(
+    g: Any, x: Any, weight: Any, needs: tuple[bool, bool, bool], **geometry: Any
+) -> list[Any]:
+    """Downstreams of x, weight and bias: the last two in one pass over g."""
+    to_x = to_weight = to_bias = None
+    if needs[0]:
+        to_x = convolution_input_adjoint(g, weight, x.shape, **geometry)
+    if (needs[1] or needs[2]) and _as_images(weight.shape[2:], g, x):
+        to_weight, to_bias = cpu.conv2d_weight(x, g, weight.shape, **geometry)
+    else:
+        if needs[1]:
+            to_weight = by_taps.convolution_weight_adjoint(g, x, weight.shape, **geometry)
+        if needs[2]:
+            to_bias = by_taps.bias_adjoint(g)
+    return [to_x, to_weight, to_bias]
+
+
+# -- rows: normalisation and losses ---------------------------------------------------------------
+
+
+def row_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, Any]:
+    """(x − mean)/√(var + eps) · weight + bias along each row; also means and 1/√(var + eps)."""
+    if x.size >= SMALL_ROWS and suits(x, weight, bias):
+        return cpu.layer_norm(x, weight, bias, eps)
+    return norms.row_norm(x, weight, bias, eps)
+
+
+def row_norm_backward(
+    g: Any, x: Any, weight: Any, mean: Any, scale: Any, needs: tuple[bool, bool, bool]
+) -> list[Any]:
+    """Downstreams of x, weight and bias."""
+    if mean.ndim == 1:  # it went forward through the kernel
+        return list(cpu.layer_norm_backward(g, x, weight, mean, scale))
+    return norms.row_norm_backward(g, x, weight, mean, scale, needs)
+
+
+def cross_entropy(
+    x: Any, target: Any, weight: Any, ignore_index: int, smoothing: float
+) -> tuple[Any, Any, Any]:
+    """Losses per row, softmax(x), and the weight of each row (None where all count alike)."""
+    if weight is None and not smoothing and x.size >= SMALL_ROWS and suits(x):
+        losses, probabilities = cpu.cross_entropy(x, target, ignore_index)
+        ignored = target == ignore_index
+        return losses, probabilities, (~ignored).astype(x.dtype) if ignored.any() else None
+    return dense.cross_entropy(x, target, weight, ignore_index, smoothing)
+
+
+def cross_entropy_backward(
+    scale: Any, probabilities: Any, target: Any, weight: Any, ignore_index: int, smoothing: float
+) -> Any:
+    """∂/∂x of Σ scale · row loss, for `scale` one number or one per row."""
+    plain = weight is None and not smoothing
+    if plain and probabilities.size >= SMALL_ROWS and suits(probabilities):
+        return cpu.cross_entropy_backward(scale, probabilities, target, ignore_index)
+    return dense.cross_entropy_backward(
+        scale, probabilities, target, weight, ignore_index, smoothing
+    )
