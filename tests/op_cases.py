@@ -31,9 +31,14 @@ def generator(op: Operation) -> np.random.Generator:
     return np.random.default_rng(list(op.name.encode()))
 
 
+def is_inexact(value: Any) -> bool:
+    """Whether this is an array of real or complex numbers, which can be differentiated."""
+    return hasattr(value, "dtype") and value.dtype.kind in "fc"
+
+
 def floats(dtype: Any, value: Any) -> Any:
     """`value` in another precision, where it is an array of real or complex numbers."""
-    if not hasattr(value, "dtype") or value.dtype.kind not in "fc":
+    if not is_inexact(value):
         return value
     if value.dtype.kind == "c":
         dtype = np.result_type(dtype, np.complex64)
@@ -56,9 +61,7 @@ class Case:
         self.moving = [
             i
             for i, v in enumerate(self.values)
-            if getattr(getattr(v, "dtype", None), "kind", "") in "fc"
-            and hasattr(v, "dtype")
-            and not (op.kind in ("pointwise", "select") and declared[i] is None)
+            if is_inexact(v) and not (op.kind in ("pointwise", "select") and declared[i] is None)
         ]
 
     def call(self, values: Any = None) -> list[Any]:

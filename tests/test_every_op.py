@@ -14,7 +14,6 @@ from tests.op_cases import (
     Case,
     differences,
     downstreams,
-    draw_like,
     identifier,
     inner,
     pushed,

@@ -4,6 +4,9 @@ Every name resolves on first use (`xp.exp` is `numpy.exp`, `xp.erf` is `scipy.sp
 SciPy is loaded only by someone who calls one of its functions. NumPy's and SciPy's functions
 dispatch on their arguments (`__array_ufunc__`, `__array_function__`): the same lambda therefore
 runs on raw arrays, on Tensors (and is recorded), and on symbols (and prints as a formula).
+
+Names that resolve stay in this module, so Python's `any`, `sum`, `max`… must not be used in it:
+once somebody has asked for `xp.any`, they are NumPy's.
 """
 
 from typing import Any
@@ -23,12 +26,15 @@ def __getattr__(name: str) -> Any:
     return found
 
 
+NUMBERS = {int, float, bool, complex}
+
+
 def precise(function: Any) -> Any:
     """A function of SciPy's that answers in the precision it was asked in, half or single too."""
 
     def call(*arguments: Any) -> Any:
         y = function(*arguments)
-        if not any(hasattr(a, "dtype") for a in arguments):
+        if {a.__class__ for a in arguments} <= NUMBERS:
             return y.item()  # of Python's numbers, one that promotes as little as they do
         if isinstance(y, numpy.ndarray | numpy.generic):
             wanted = numpy.result_type(*arguments)
