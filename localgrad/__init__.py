@@ -155,6 +155,7 @@ from localgrad.ops.exponential import (
     logaddexp,
     logaddexp2,
 )
+from localgrad.ops.gather import scatter_add, take, take_along_axis
 from localgrad.ops.powers import (
     cbrt,
     hypot,
@@ -232,6 +233,22 @@ from localgrad.ops.shape import (
     triu,
     unstack,
 )
+from localgrad.ops.sorting import (
+    argsort,
+    cumulative_max,
+    cumulative_min,
+    diff,
+    median,
+    nonzero,
+    quantile,
+    searchsorted,
+    sort,
+    topk,
+    unique_all,
+    unique_counts,
+    unique_inverse,
+    unique_values,
+)
 from localgrad.ops.trigonometric import (
     acos,
     acosh,
@@ -270,10 +287,10 @@ ROOMS = {
 """Modules that are loaded when `lg.name` is first read."""
 
 DOORS = {
-    "localgrad.calculus": (
-        "checkpoint grad hessian hvp jacobian jvp per_example_gradients value_and_grad vjp"
-    ),
+    "localgrad.calculus": "grad hessian hvp jacobian jvp value_and_grad vjp",
     "localgrad.check": "check_gradients",
+    "localgrad.memory": "checkpoint",
+    "localgrad.per_example": "per_example_gradients",
     "localgrad.ledger": "Ledger",
     "localgrad.nn.files": "load save",
     "localgrad.random": "get_rng_state manual_seed set_rng_state",

@@ -159,6 +159,8 @@ def test_keeps_what_its_partials_name(op: Any) -> None:
             y = op(*arguments, **case.options)
             if y.source is None:
                 continue
+            if watched() is not None and np.shares_memory(watched(), y.value):
+                continue  # the output is a view
             assert set(y.source.retained) == set(named) - set(op.given_names())
             del arguments, values
             gc.collect()
