@@ -44,8 +44,8 @@ def angle(x: Any) -> Tensor:
     """atan2(im x, re x): the angle of a complex number.
 
     >>> import localgrad as lg
-    >>> lg.angle(lg.asarray(1j)).item() == lg.pi / 2
-    True
+    >>> f"{lg.angle(lg.asarray(1j)).item():.4f}"
+    '1.5708'
     """
     from localgrad.ops.trigonometric import atan2
 

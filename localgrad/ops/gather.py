@@ -44,7 +44,9 @@ _take_along = linear(
 _add_along = linear(
     "add_along_axis",
     added_along,
-    lambda g, indices, axis: _take_along.run(g, indices=indices, axis=axis),
+    lambda g, like, indices, axis: xp.fit(
+        _take_along.run(g, indices=indices, axis=axis), like.shape
+    ),
     doc="Zeros with x added at indices along the axis: the adjoint of take_along_axis.",
     example=lambda rng: (
         (rng.standard_normal((3, 5)),),

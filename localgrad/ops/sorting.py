@@ -79,8 +79,7 @@ def sort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = 
     Tensor([3., 2., 1.], dtype=float32)
     """
     x = asarray(x)
-    order = argsort(x.detach(), axis=axis, descending=descending, stable=stable)
-    return take_along_axis(x, order, axis=axis)
+    return take_along_axis(x, order_of(x.value, axis, descending, stable), axis=axis)
 
 
 def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> TopK:
@@ -93,8 +92,8 @@ def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> TopK:
     """
     x = asarray(x)
     order = order_of(x.value, axis, descending=largest)
-    chosen = Tensor(order[(slice(None),) * (axis % x.ndim) + (slice(k),)])
-    return TopK(take_along_axis(x, chosen, axis=axis), chosen)
+    chosen = order[(slice(None),) * (axis % x.ndim) + (slice(k),)]
+    return TopK(take_along_axis(x, chosen, axis=axis), Tensor(chosen))
 
 
 def median(x: Any, axis: int | None = None, keepdims: bool = False) -> Tensor:
@@ -121,8 +120,8 @@ def quantile(x: Any, q: Any, axis: int | None = None, keepdims: bool = False) ->
     ordered = sort(x.reshape(-1), axis=0) if whole else sort(x, axis=axis)
     along = 0 if axis is None else axis % x.ndim
     lead = (slice(None),) * along
-    fractions = as_raw(q)
-    place = xp.asarray(fractions, xp.float64) * (ordered.shape[along] - 1)
+    fractions = xp.asarray(q, xp.float64)
+    place = fractions * (ordered.shape[along] - 1)
     below = xp.floor(place).astype(int)
     above = xp.minimum(below + 1, ordered.shape[along] - 1)
     results = []
@@ -161,7 +160,7 @@ def _running(x: Tensor, axis: int, better: Any) -> Tensor:
     places = xp.arange(x.shape[axis]).reshape(shape)
     is_new = (x.value == extreme) | xp.isnan(x.value)
     latest = xp.maximum.accumulate(xp.where(is_new, places, 0), axis=axis)
-    return take_along_axis(x, Tensor(latest), axis=axis)
+    return take_along_axis(x, latest, axis=axis)
 
 
 def diff(
