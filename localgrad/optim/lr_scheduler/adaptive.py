@@ -77,7 +77,7 @@ class OneCycleLR(LRScheduler):
 
     def apply(self) -> None:
         """Write the rates and momenta of step `last_epoch` into the groups."""
-        if self.last_epoch >= self.total_steps:
+        if self.last_epoch > self.total_steps:
             raise errors.schedule_is_over(self.total_steps, here())
         super().apply()
         if not self.cycle_momentum:
