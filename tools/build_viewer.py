@@ -44,13 +44,20 @@ def is_current(root: Path) -> bool:
     return built and stamp.is_file() and stamp.read_text().strip() == fingerprint(root)
 
 
+def is_installed(web: Path) -> bool:
+    """Say whether the packages that ``package-lock.json`` names are there already."""
+    done = web / "node_modules" / ".package-lock.json"
+    return done.is_file() and done.stat().st_mtime >= (web / "package-lock.json").stat().st_mtime
+
+
 def build(root: Path = ROOT, force: bool = False) -> bool:
     """Build the bundle if its sources changed; return whether there was anything to do."""
     if not force and is_current(root):
         return False
     web = root / "web"
     mark = fingerprint(root)
-    _run(["npm", "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"], web)
+    if not is_installed(web):
+        _run(["npm", "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"], web)
     _run(["node", str(web / "node_modules" / "vite" / "bin" / "vite.js"), "build"], web)
     (root / "localgrad" / "report" / "static" / STAMP).write_text(mark + "\n")
     return True

@@ -1,8 +1,8 @@
 """A ledger's JSON, packed for the viewer: the same facts in far fewer characters.
 
 Statistics become columns, words that repeat become a table with one index a row, numbers keep five
-significant digits, and recorded steps are thinned to a budget. ``web/src/model/ledger.ts`` unpacks
-it; nothing else reads this form.
+significant digits, histograms become heights, and recorded steps are thinned to a budget.
+``web/src/model/ledger.ts`` unpacks it; nothing else reads this form.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from typing import Any
 DIGITS = 5
 STEP_DIGITS = 3
 # Numbers (not characters) that recorded steps may take; a slider needs no more.
-STEP_BUDGET = 60_000
+STEP_BUDGET = 48_000
 
 _STATS = ("value", "upstream")
 _STATS_FIELDS = (
     "size",
     "norm",
-    "rms",
     "mean",
     "minimum",
     "maximum",
@@ -29,9 +28,11 @@ _STATS_FIELDS = (
     "low",
     "high",
 )
-# Kept in the ledger's own JSON; the viewer draws none of them.
-_UNSEEN_NODE = {"inputs"}
-_UNSEEN_EDGE = {"contribution", "slot"}
+# Kept in the ledger's own JSON; the viewer draws none of them, or finds them from the others (rms
+# from norm and size, the edges of a node from the edges).
+_UNSEEN_NODE = {"inputs", "arrived", "downstream"}
+_UNSEEN_EDGE = {"contribution", "slot", "rms"}
+_SEEN_MODULE = ("path", "class", "group")
 _WORDS_NODE = {
     "op",
     "kind",
@@ -58,7 +59,9 @@ def pack(document: dict[str, Any]) -> dict[str, Any]:
         if name in document
     }
     packed["findings"] = _rounded(document.get("findings", []), DIGITS)
-    packed["modules"] = document.get("modules", [])
+    packed["modules"] = [
+        {name: module.get(name) for name in _SEEN_MODULE} for module in document.get("modules", [])
+    ]
     packed["sources"] = document.get("sources", {})
     packed["nodes"] = _pack_nodes(document["nodes"])
     packed["edges"] = _pack_edges(document["edges"])
@@ -82,7 +85,10 @@ def _pack_nodes(columns: dict[str, list[Any]]) -> dict[str, Any]:
             packed[name] = _stats_columns(column)
         else:
             packed[name] = _column(column, name in _WORDS_NODE)
-    return packed
+    # Only a tied parameter has more names than its label.
+    plain = [[label] for label in columns.get("label", [])]
+    names = [None if row in ([], own) else row for row, own in zip(columns.get("names", []), plain)]
+    return packed | {"names": _column(names, False)}
 
 
 def _pack_edges(columns: dict[str, list[Any]]) -> dict[str, Any]:
@@ -94,18 +100,30 @@ def _pack_edges(columns: dict[str, list[Any]]) -> dict[str, Any]:
 
 
 def _stats_columns(column: list[dict[str, Any] | None]) -> dict[str, Any]:
-    return {
-        field: _column([None if row is None else row.get(field) for row in column], False)
+    fields = {
+        field: [None if row is None else row.get(field) for row in column]
         for field in _STATS_FIELDS
     }
+    fields["histogram"] = [_heights(counts) for counts in fields["histogram"]]
+    return {field: _column(values, False) for field, values in fields.items()}
+
+
+def _heights(counts: list[int] | None) -> list[int] | None:
+    """Counts in thousandths of the largest; what is not empty stays visible."""
+    if not counts:
+        return None
+    most = max(*counts, 1)
+    return [-(-count * 1000 // most) for count in counts]
 
 
 def _column(column: list[Any], words: bool) -> Any:
-    """A column as it stands, or, when its entries repeat, their table and an index a row."""
+    """A column as it stands; its one entry; or, of words, their table and an index a row."""
     rounded = [_rounded(item, DIGITS) for item in column]
     if all(item is None for item in rounded):
         return []
-    if not words and not all(item == rounded[0] for item in rounded):
+    if all(item == rounded[0] for item in rounded):
+        return {"table": rounded[:1]}
+    if not words:
         return rounded
     table: list[Any] = []
     places: dict[str, int] = {}

@@ -18,10 +18,11 @@ _VALUE, _GRADIENT = "#1a7f37", "#c0392b"  # values green over gradients red
 
 def ledger_html(record: LedgerRecord) -> str:
     """The text report, and how to open the interactive one."""
-    return (
-        _pre(ledger_text(record, width=120))
-        + "<p>Interactive: <code>ledger.to_html('ledger.html')</code></p>"
+    hint = (
+        "<p>Interactive: <code>ledger.widget()</code> here, "
+        "<code>ledger.to_html('ledger.html')</code> as a page.</p>"
     )
+    return _pre(ledger_text(record, width=120)) + hint
 
 
 def explanation_html(explanation: Explanation) -> str:

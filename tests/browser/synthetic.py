@@ -1,4 +1,4 @@
-"""Ledgers made by hand for the viewer's tests: transformers of any depth, flat graphs, hostile names.
+"""Ledgers made by hand for the viewer's tests: transformers, flat graphs, hostile names.
 
 Built from the records themselves, so that the format the browser reads is the one the package
 writes. The numbers are drawn, not computed; what a test relies on is set explicitly.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import replace
 from typing import Any
 
 from localgrad.ledger.interchange import to_dict
@@ -305,7 +304,3 @@ def hostile() -> LedgerRecord:
 
 def document(record: LedgerRecord) -> dict[str, Any]:
     return to_dict(record)
-
-
-def other_run(record: LedgerRecord, **changes: Any) -> LedgerRecord:
-    return replace(record, **changes)

@@ -92,6 +92,7 @@ export class App implements Context {
         const [x, y, k] = saved.transform;
         this.canvas.moveTo(this.canvas.transform.translate(0, 0).scale(1).translate(x, y).scale(k), false);
       } else this.fitAll(false);
+      root.dataset.opened = performance.now().toFixed(0);
       root.dataset.ready = "true";
     });
   }

@@ -6,6 +6,7 @@ import dagre from "@dagrejs/dagre";
 import type { Group, Item } from "../model/items";
 import { isOpen, type View, type VisibleEdge } from "../model/view";
 import { closedSize, type Size } from "./measure";
+import { attachEnds } from "./attach";
 import { link, straighten, type Row } from "./straighten";
 
 export interface Point {
@@ -253,34 +254,6 @@ function joinRoutes(view: View, root: Inner, layout: Layout): void {
     }
     layout.routes.set(edge, way);
   }
-  attachEnds(view, layout);
+  attachEnds(view.edges, layout);
 }
 
-/** Spreads the edges that meet at one side of an item over its height, in the order they come. */
-function attachEnds(view: View, layout: Layout): void {
-  const sides = new Map<string, { box: Box; ends: { edge: VisibleEdge; y: number; first: boolean }[] }>();
-  const add = (item: Item, edge: VisibleEdge, first: boolean): void => {
-    const box = layout.boxes.get(item)!;
-    const way = layout.routes.get(edge)!;
-    const other = layout.boxes.get(first ? edge.consumer : edge.source)!;
-    const near = first ? way[0] : way.at(-1);
-    const y = near?.y ?? other.y + other.height / 2;
-    const key = `${item.id}${first ? ">" : "<"}`;
-    const side = sides.get(key) ?? sides.set(key, { box, ends: [] }).get(key)!;
-    side.ends.push({ edge, y, first });
-  };
-  for (const edge of view.edges) {
-    add(edge.source, edge, true);
-    add(edge.consumer, edge, false);
-  }
-  for (const { box, ends } of sides.values()) {
-    ends.sort((a, b) => a.y - b.y);
-    const gap = Math.min(13, (box.height - 10) / ends.length);
-    ends.forEach(({ edge, first }, index) => {
-      const y = box.y + box.height / 2 + (index - (ends.length - 1) / 2) * gap;
-      const way = layout.routes.get(edge)!;
-      if (first) way.unshift({ x: box.x + box.width, y });
-      else way.push({ x: box.x, y });
-    });
-  }
-}

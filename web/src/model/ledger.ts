@@ -108,9 +108,7 @@ export interface Finding {
 export interface ModuleInfo {
   path: string;
   class: string;
-  parent: string | null;
   group: string;
-  count: number;
 }
 
 export interface Snippet {
@@ -161,8 +159,12 @@ export function number(value: unknown): number | null {
   return null;
 }
 
+function rmsOf(norm: number | null, size: number): number | null {
+  return norm === null || !size ? null : norm / Math.sqrt(size);
+}
+
 const STATS_FIELDS = [
-  "size", "norm", "rms", "mean", "minimum", "maximum", "zeros", "nonfinite", "histogram", "low", "high",
+  "size", "norm", "mean", "minimum", "maximum", "zeros", "nonfinite", "histogram", "low", "high",
 ];
 
 function statsReader(packed: Packed | undefined): (row: number) => Stats | null {
@@ -172,10 +174,11 @@ function statsReader(packed: Packed | undefined): (row: number) => Stats | null 
   return (row) => {
     const size = number(read.size!(row));
     if (size === null) return null;
+    const norm = number(read.norm!(row));
     return {
       size,
-      norm: number(read.norm!(row)),
-      rms: number(read.rms!(row)),
+      norm,
+      rms: rmsOf(norm, size),
       mean: number(read.mean!(row)),
       minimum: number(read.minimum!(row)),
       maximum: number(read.maximum!(row)),
@@ -197,7 +200,7 @@ function unpackNodes(raw: Raw): LedgerNode[] {
   const upstream = statsReader(raw.upstream);
   const text = Object.fromEntries(
     ["op", "kind", "label", "names", "formula", "module", "module_class", "where", "file", "line",
-      "function", "shape", "dtype", "downstream", "arrived", "local", "birth", "birth_detail",
+      "function", "shape", "dtype", "local", "birth", "birth_detail",
       "absence", "balance", "units", "slot", "flags", "step", "sweep"].map((name) => [name, column(name)]),
   ) as Record<string, (row: number) => any>;
   return Array.from({ length: raw.count as number }, (_, row): LedgerNode => ({
@@ -205,7 +208,7 @@ function unpackNodes(raw: Raw): LedgerNode[] {
     op: text.op!(row) ?? "",
     kind: text.kind!(row) ?? "op",
     label: text.label!(row) ?? "",
-    names: text.names!(row) ?? [],
+    names: text.names!(row) ?? (text.kind!(row) === "parameter" ? [text.label!(row)] : []),
     formula: text.formula!(row) ?? null,
     module: text.module!(row) ?? "",
     moduleClass: text.module_class!(row) ?? "",
@@ -217,8 +220,8 @@ function unpackNodes(raw: Raw): LedgerNode[] {
     dtype: text.dtype!(row) ?? "",
     value: value(row),
     upstream: upstream(row),
-    downstream: text.downstream!(row) ?? [],
-    arrived: text.arrived!(row) ?? [],
+    downstream: [],
+    arrived: [],
     local: text.local!(row) ?? null,
     birth: text.birth!(row) ?? null,
     birthDetail: text.birth_detail!(row) ?? null,
@@ -234,7 +237,7 @@ function unpackNodes(raw: Raw): LedgerNode[] {
 
 function unpackEdges(raw: Raw): LedgerEdge[] {
   const read = Object.fromEntries(
-    ["id", "source", "consumer", "argument", "name", "size", "norm", "rms", "share", "cosine", "gain",
+    ["id", "source", "consumer", "argument", "name", "size", "norm", "share", "cosine", "gain",
       "cancels", "zeros", "nonfinite", "reduced_axes", "cut"].map((name) => [name, columnReader(raw[name])]),
   ) as Record<string, (row: number) => any>;
   return Array.from({ length: raw.count as number }, (_, row): LedgerEdge => ({
@@ -245,7 +248,7 @@ function unpackEdges(raw: Raw): LedgerEdge[] {
     name: read.name!(row) ?? "",
     size: read.size!(row) ?? 0,
     norm: number(read.norm!(row)),
-    rms: number(read.rms!(row)),
+    rms: rmsOf(number(read.norm!(row)), (read.size!(row) as number) ?? 0),
     share: number(read.share!(row)),
     cosine: number(read.cosine!(row)),
     gain: number(read.gain!(row)),
@@ -267,16 +270,28 @@ function unpackStep(raw: Raw): Step {
   };
 }
 
+/** Each node learns its edges: what it received, and what it sent on. */
+function tie(nodes: LedgerNode[], edges: LedgerEdge[]): void {
+  for (const edge of edges) {
+    nodes[edge.source]!.arrived.push(edge.id);
+    nodes[edge.consumer]!.downstream.push(edge.id);
+  }
+  for (const node of nodes) node.downstream.sort((a, b) => edges[a]!.argument - edges[b]!.argument);
+}
+
 export function unpack(raw: Raw): Ledger {
   const compare = raw.compare as Raw | null;
+  const nodes = unpackNodes(raw.nodes);
+  const edges = unpackEdges(raw.edges);
+  tie(nodes, edges);
   return {
     framework: raw.framework ?? "",
     level: raw.level ?? "",
     title: raw.title ?? "",
     created: raw.created ?? "",
     loss: number(raw.loss),
-    nodes: unpackNodes(raw.nodes),
-    edges: unpackEdges(raw.edges),
+    nodes,
+    edges,
     cuts: raw.cuts ?? [],
     mutations: raw.mutations ?? [],
     findings: raw.findings ?? [],

@@ -20,6 +20,8 @@ export interface ColumnNumbers {
 }
 
 const MOST_COLUMNS = 96;
+// Blocks say more than their parts, as soon as there are this many.
+const ENOUGH_COLUMNS = 8;
 
 function cut(path: string, depth: number): string {
   return path.split(".").slice(0, depth).join(".");
@@ -70,7 +72,7 @@ export function columnsOf(ledger: Ledger): Column[] {
   const { nodes } = ledger;
   const deepest = Math.max(0, ...nodes.map((node) => (node.module ? node.module.split(".").length : 0)));
   let chosen: Column[] = [];
-  for (let depth = 1; depth <= deepest; depth++) {
+  for (let depth = 1; depth <= deepest && chosen.length < ENOUGH_COLUMNS; depth++) {
     const columns = columnsAt(nodes, depth);
     if (columns.length > MOST_COLUMNS) break;
     chosen = columns;

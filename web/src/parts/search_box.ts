@@ -21,7 +21,7 @@ export class SearchBox {
     this.index = new Index(context.tree);
     this.input.addEventListener("input", () => this.search());
     this.input.addEventListener("focus", () => this.search());
-    this.input.addEventListener("blur", () => setTimeout(() => this.close(), 120));
+    this.input.addEventListener("blur", () => this.close());
     this.input.addEventListener("keydown", (event) => this.key(event));
   }
 

@@ -1,0 +1,222 @@
+"""Finding one's way: open and close, search, filter, routes, the panel, keys, links, copies."""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import Any
+
+from tests.browser.conftest import Open
+from tests.browser.synthetic import transformer, with_findings
+
+# Wide enough that nothing is left out for being too small.
+WIDE = (3600, 1200)
+
+
+def search(page: Any, text: str) -> None:
+    page.keyboard.press("/")
+    page.fill(".search input", text)
+
+
+def selected(page: Any) -> str:
+    return str(page.locator(".panel h2").inner_text())
+
+
+def node_named(record: Any, name: str) -> int:
+    return next(node.id for node in record.nodes if node.label == name)
+
+
+def test_a_group_opens_and_closes_by_click_and_by_key(open_ledger: Open) -> None:
+    page = open_ledger(transformer(3))
+    page.locator('[data-item="m:blocks"] .chevron').click()
+    assert page.locator('[data-item="m:blocks.1"]').count() == 1
+    page.locator('[data-item="m:blocks.1"] .body').dblclick()
+    assert page.locator('[data-item="m:blocks.1.attn"]').count() == 1
+    page.keyboard.press("Backspace")
+    assert page.locator('[data-item="m:blocks.1.attn"]').count() == 0
+    page.keyboard.press("Enter")
+    assert page.locator('[data-item="m:blocks.1.attn"]').count() == 1
+    page.keyboard.press("c")
+    assert page.locator('[data-item="m:blocks.1"]').count() == 0
+
+
+def test_search_by_name_by_operation_and_by_line(open_ledger: Open) -> None:
+    record = transformer(12)
+    page = open_ledger(record)
+    search(page, "blocks.7.attn.q.weight")
+    assert page.locator(".result").first.inner_text().startswith("blocks.7.attn.q.weight")
+    page.keyboard.press("Enter")
+    assert selected(page) == "blocks.7.attn.q.weight"
+    search(page, "softmax blocks.3")
+    page.keyboard.press("Enter")
+    assert selected(page) == "softmax"
+    assert "blocks.3.attn" in page.locator(".kicker").inner_text()
+    line = record.nodes[record.nodes[-1].id - 1].where
+    search(page, line)
+    assert page.locator(".result .where").first.inner_text() == line
+    search(page, "no such thing")
+    assert page.locator(".result").count() == 0
+    assert page.locator(".results .nothing").is_visible()
+
+
+def test_the_panel_of_a_node_tells_its_whole_account(open_ledger: Open) -> None:
+    record = transformer(2)
+    page = open_ledger(record)
+    node = next(
+        node for node in record.nodes if len(node.arrived) == 2 and node.op == "add" and node.module
+    )
+    search(page, node.where)
+    page.keyboard.press("Escape")
+    page.goto(page.url.partition("#")[0] + f"#open=m:blocks~m:{node.module}&at=n{node.id}")
+    page.reload()
+    page.wait_for_selector("#localgrad-view[data-ready]")
+    headings = page.locator(".panel h3").all_inner_texts()
+    assert headings == [
+        "Local rule",
+        "Forward value, and the gradient that arrived",
+        "Upstream: who sent it back",
+        "Downstream: what it passed on",
+        "Distribution of the value",
+        "Distribution of the gradient",
+        f"{node.where} in forward",
+    ]
+    assert "∂a = g" in page.locator(".formula .rule").inner_text()
+    upstream = page.locator(".panel table").nth(1)
+    assert upstream.locator("tbody tr").count() == 2
+    assert upstream.locator("tfoot td").all_inner_texts()[2] == "100 %"
+    assert "Balances" in page.locator(".panel .note").first.inner_text()
+    marked = page.locator(".source .line.marked .line-number").inner_text()
+    assert marked == str(node.line)
+    upstream.locator("button").first.click()
+    assert page.locator(f'[data-item="n{node.id}"].selected').count() == 0
+
+
+def test_a_route_lights_the_way_from_the_loss(open_ledger: Open) -> None:
+    record = transformer(2)
+    page = open_ledger(record, size=WIDE)
+    page.keyboard.press("e")
+    search(page, "blocks.0.attn.q.weight")
+    page.keyboard.press("Enter")
+    page.click('[data-action="route"]')
+    page.keyboard.press("0")
+    target = node_named(record, "blocks.0.attn.q.weight")
+    on_route = reachable(record, target)
+    dim = set(page.eval_on_selector_all(".item.leaf.dim", "e => e.map(m => m.dataset.item)"))
+    leaves = set(page.eval_on_selector_all(".item.leaf", "e => e.map(m => m.dataset.item)"))
+    assert leaves - dim == {f"n{number}" for number in on_route} & leaves
+    assert page.locator(".edge.lit").count() >= 5
+    page.keyboard.press("Escape")
+    assert page.locator(".dim").count() == 0
+
+
+def reachable(record: Any, start: int) -> set[int]:
+    found, queue = {start}, [start]
+    while queue:
+        for number in record.nodes[queue.pop()].arrived:
+            consumer = record.edges[number].consumer
+            if consumer not in found:
+                found.add(consumer)
+                queue.append(consumer)
+    return found
+
+
+def test_filters_dim_what_does_not_match(open_ledger: Open) -> None:
+    record = transformer(2)
+    page = open_ledger(record, size=WIDE)
+    page.keyboard.press("e")
+    page.keyboard.press("f")
+    page.check('[data-filter="parameter"]')
+    lit = page.eval_on_selector_all(".item.leaf:not(.dim)", "e => e.map(m => m.dataset.item)")
+    assert set(lit) == {f"n{node.id}" for node in record.nodes if node.kind == "parameter"}
+    page.check('[data-filter="join"]')
+    assert page.locator(".item.leaf:not(.dim)").count() == 0
+    page.get_by_role("button", name="Clear").click()
+    assert page.locator(".dim").count() == 0
+
+
+def test_arrows_walk_along_the_edges(open_ledger: Open) -> None:
+    record = transformer(2)
+    page = open_ledger(record, size=WIDE)
+    page.keyboard.press("e")
+    search(page, "head.weight")
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowRight")
+    assert selected(page) == "matmul"
+    page.keyboard.press("ArrowRight")
+    assert selected(page) == "add"
+    page.keyboard.press("ArrowRight")
+    assert selected(page) == "loss"
+    page.keyboard.press("ArrowLeft")
+    assert selected(page) == "add"
+
+
+def test_an_edge_has_a_sheet_of_its_own(open_ledger: Open) -> None:
+    record = transformer(2)
+    page = open_ledger(record)
+    loss = record.nodes[-1]
+    edge = record.edges[loss.downstream[0]]
+    page.keyboard.press("e")
+    page.eval_on_selector(
+        f'[data-edge="n{edge.source}>n{edge.consumer}"] .edge-hit',
+        "line => line.dispatchEvent(new MouseEvent('click', {bubbles: true}))",
+    )
+    assert page.locator(".panel .kicker").inner_text() == "edge"
+    facts = page.locator(".panel dl.facts").inner_text()
+    assert "share of the sum" in facts and "cosine with the sum" in facts
+
+
+def test_a_link_restores_the_view(open_ledger: Open) -> None:
+    record = with_findings(transformer(12))
+    page = open_ledger(record)
+    page.click('[data-chip="3"]')
+    page.keyboard.press("r")
+    page.click('[data-action="theme"]')
+    page.click('[data-action="link"]')
+    link = page.evaluate("window.copied.text")
+    assert "#" in link
+    again = open_ledger(url=link)
+    state = (
+        "() => [document.querySelector('.world').getAttribute('transform'),"
+        " document.getElementById('localgrad-view').dataset.theme,"
+        " document.querySelector('.panel h2').textContent,"
+        " document.querySelectorAll('.edge.lit').length,"
+        " [...document.querySelectorAll('.item.open')].map(m => m.dataset.item).sort()]"
+    )
+    before, after = page.evaluate(state), again.evaluate(state)
+    assert before[1:] == after[1:]
+    assert before[1] == "dark"
+    places = [
+        [float(number) for number in re.findall(r"-?[\d.]+", text[0])] for text in (before, after)
+    ]
+    assert all(abs(a - b) < 1 for a, b in zip(*places))
+
+
+def test_copies_as_markdown_and_as_png(open_ledger: Open) -> None:
+    record = transformer(2)
+    page = open_ledger(record)
+    search(page, "head.weight")
+    page.keyboard.press("Enter")
+    page.keyboard.press("m")
+    page.wait_for_function("window.copied.text")
+    text = page.evaluate("window.copied.text")
+    assert text.startswith("## head.weight\n")
+    assert "| consumer | norm | share | cosine |" in text
+    page.keyboard.press("p")
+    page.wait_for_function("window.copied.png")
+    *head, size = page.evaluate("window.copied.png")
+    assert bytes(head[:8]) == b"\x89PNG\r\n\x1a\n"
+    width, height = struct.unpack(">II", bytes(head[16:24]))
+    stage = page.locator(".stage").bounding_box()
+    assert (width, height) == (round(stage["width"]) * 2, round(stage["height"]) * 2)
+    assert size > 20_000
+
+
+def test_everything_has_a_key_and_the_keys_are_listed(open_ledger: Open) -> None:
+    page = open_ledger(transformer(2))
+    page.keyboard.press("?")
+    assert page.locator(".help").is_visible()
+    assert page.locator(".help .row").count() >= 20
+    page.keyboard.press("Escape")
+    assert not page.locator(".help").is_visible()
+    page.keyboard.press("s")
+    assert not page.locator(".panel").is_visible()

@@ -1,0 +1,181 @@
+"""What a report shows when it is opened: verdict, profile, graph, the meaning of every mark."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from tests.browser.conftest import Open
+from tests.browser.synthetic import transformer, with_findings
+
+STAGE = ".stage"
+# Wide enough that nothing is left out for being too small.
+WIDE = (3600, 1200)
+
+
+def centre(page: Any, selector: str) -> tuple[float, float]:
+    box = page.locator(selector).bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_it_opens_with_title_loss_and_a_sound_verdict(open_ledger: Open) -> None:
+    page = open_ledger(transformer(2))
+    assert page.title() == "transformer, 2 layers · localgrad"
+    assert page.locator(".brand .loss b").inner_text() == "2.303"
+    assert page.locator(".chip.healthy").count() == 1
+    assert page.locator("svg.graph .item").count() > 4
+
+
+def test_the_strip_holds_five_chips_and_names_the_rest(open_ledger: Open) -> None:
+    page = open_ledger(with_findings(transformer(12)))
+    assert page.locator(".chip").count() == 5
+    assert page.locator(".chip .kind").all_inner_texts() == [
+        "nonfinite",
+        "vanishing",
+        "cut",
+        "dead",
+        "cancelling",
+    ]
+    assert page.locator(".more").inner_text() == "and 2 more"
+
+
+def test_a_chip_opens_what_hides_its_node_and_brings_it_to_the_middle(open_ledger: Open) -> None:
+    record = with_findings(transformer(12))
+    page = open_ledger(record)
+    node = record.findings[1].node
+    assert page.locator(f'[data-item="n{node}"]').count() == 0
+    page.click('[data-chip="1"]')
+    x, y = centre(page, f'[data-item="n{node}"] .body')
+    middle_x, middle_y = centre(page, STAGE)
+    assert math.hypot(x - middle_x, y - middle_y) < 60
+    assert page.locator(f'[data-item="n{node}"].selected').count() == 1
+    assert "vanishing" in page.locator(".panel .notice").first.inner_text()
+
+
+def test_parameters_stand_at_the_left_and_the_loss_at_the_right(open_ledger: Open) -> None:
+    record = transformer(2)
+    page = open_ledger(record, size=WIDE)
+    page.keyboard.press("e")
+    loss = record.nodes[-1].id
+    right, _ = centre(page, f'[data-item="n{loss}"] .body')
+    boxes = page.locator(".item.parameter .body")
+    assert boxes.count() == sum(node.kind == "parameter" for node in record.nodes)
+    assert all(boxes.nth(i).bounding_box()["x"] < right for i in range(boxes.count()))
+
+
+def test_identical_layers_are_folded_and_counted(open_ledger: Open) -> None:
+    page = open_ledger(transformer(12))
+    stack = page.locator('[data-item="m:blocks"]')
+    assert "×12" in stack.text_content()
+    assert stack.locator(".behind").count() == 2
+    assert page.locator('[data-item="m:blocks.0"]').count() == 0
+
+
+def test_value_stands_over_gradient(open_ledger: Open) -> None:
+    page = open_ledger(transformer(2))
+    item = page.locator(".item.loss")
+    value, gradient = item.locator("text.value"), item.locator("text.gradient")
+    assert value.bounding_box()["y"] < gradient.bounding_box()["y"]
+    assert gradient.text_content() == "1"
+    green, red = page.evaluate(
+        "['value', 'gradient'].map(name => getComputedStyle("
+        "document.querySelector(`.item.group text.${name}`)).fill)"
+    )
+    assert _channels(green)[1] > _channels(green)[0]
+    assert _channels(red)[0] > _channels(red)[1]
+
+
+def test_width_is_log_norm_and_colour_is_log_gain(open_ledger: Open) -> None:
+    """Read back from the drawn marks, over a hundred edges."""
+    record = transformer(2)
+    page = open_ledger(record, size=WIDE)
+    page.keyboard.press("e")
+    drawn = page.evaluate(
+        "Object.fromEntries([...document.querySelectorAll('.edge')].map(mark => [mark.dataset.edge,"
+        "[+mark.querySelector('.edge-line').getAttribute('stroke-width'),"
+        " mark.querySelector('.edge-line').getAttribute('stroke')]]))"
+    )
+    marks = [(edge, drawn.get(f"n{edge.source}>n{edge.consumer}")) for edge in record.edges]
+    seen = [(edge, *mark) for edge, mark in marks if mark]
+    assert len(seen) > 60
+    norms = sorted((math.log10(edge.norm), width) for edge, width, _ in seen)
+    (low, thin), (high, thick) = norms[0], norms[-1]
+    for log_norm, width in norms:
+        expected = thin + (thick - thin) * (log_norm - low) / (high - low)
+        assert abs(width - expected) < 0.05
+    for edge, _, colour in seen:
+        red, _, blue = _channels(colour)
+        if edge.gain > 2.5:
+            assert red > blue + 20, (edge.gain, colour)
+        if edge.gain < 0.4:
+            assert blue > red + 20, (edge.gain, colour)
+
+
+def test_cut_is_dashed_not_finite_is_hatched_zero_is_hollow(open_ledger: Open) -> None:
+    record = with_findings(transformer(2))
+    page = open_ledger(record, size=WIDE)
+    page.keyboard.press("e")
+    dashes = page.eval_on_selector(
+        ".edge-cut .edge-line", "line => getComputedStyle(line).strokeDasharray"
+    )
+    assert dashes.startswith("5px")
+    hatch = page.eval_on_selector(
+        ".edge-nonfinite .edge-line", "line => getComputedStyle(line).stroke"
+    )
+    assert "lg-hatch" in hatch
+    assert page.locator(".edge-zero .edge-core").count() >= 1
+    ground, core = page.evaluate(
+        "[getComputedStyle(document.getElementById('localgrad-view')).backgroundColor,"
+        " getComputedStyle(document.querySelector('.edge-core')).stroke]"
+    )
+    assert ground == core
+    assert page.locator(".item.gradient-nonfinite").count() >= 1
+
+
+def test_joins_carry_a_signed_bar_whose_parts_are_the_shares(open_ledger: Open) -> None:
+    record = transformer(2, seed=4)
+    page = open_ledger(record, size=WIDE)
+    page.keyboard.press("e")
+    joins = [
+        node
+        for node in record.nodes
+        if len(node.arrived) > 1 and page.locator(f'[data-item="n{node.id}"]').count()
+    ]
+    signs = set()
+    for node in joins:
+        shares = [record.edges[number].share for number in node.arrived]
+        page_shares = page.eval_on_selector_all(
+            f'[data-item="n{node.id}"] .share',
+            "bars => bars.map(bar => [bar.classList.contains('against') ? -1 : 1,"
+            " +bar.getAttribute('width') + 0.8])",
+        )
+        assert len(page_shares) == len(shares)
+        whole = sum(abs(share) for share in shares)
+        length = sum(width for _, width in page_shares)
+        for share, (sign, width) in zip(shares, page_shares):
+            assert math.copysign(1, share) == sign
+            assert abs(width / length - abs(share) / whole) < 0.04
+        signs |= {sign for sign, _ in page_shares}
+    assert signs == {1, -1}
+
+
+def test_the_depth_profile_has_a_bar_a_block_and_leads_to_it(open_ledger: Open) -> None:
+    page = open_ledger(transformer(12))
+    assert page.locator(".profile .column").count() == 15
+    names = page.locator(".profile .name").all_text_contents()
+    assert "blocks.7" in names
+    page.locator(".profile .column").nth(8).click()
+    assert page.locator(".panel h2").inner_text() == "blocks.7"
+    assert page.locator('[data-item="m:blocks.7"].selected').count() == 1
+
+
+def test_light_and_dark_follow_the_system_and_the_switch(open_ledger: Open) -> None:
+    page = open_ledger(transformer(2), scheme="dark")
+    ground = "getComputedStyle(document.getElementById('localgrad-view')).backgroundColor"
+    assert sum(_channels(page.evaluate(ground))) < 120
+    page.click('[data-action="theme"]')
+    assert sum(_channels(page.evaluate(ground))) > 700
+
+
+def _channels(colour: str) -> list[int]:
+    return [int(part) for part in colour.removeprefix("rgb(").removesuffix(")").split(",")]
