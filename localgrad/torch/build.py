@@ -16,7 +16,8 @@ from localgrad.torch import names
 from localgrad.torch.cut_records import record_cuts, record_lost_losses
 from localgrad.torch.describe import Describe
 from localgrad.torch.recorder import Recorder
-from localgrad.torch.sweep import Arrival, Sent, Sweep, Target
+from localgrad.torch.statistics import densely
+from localgrad.torch.sweep import Join, Sent, Sweep, Target
 
 _LONGEST = 256  # elements of a contribution that is written out
 
@@ -80,7 +81,7 @@ class Build:
 
     def slots(self, sweep: Sweep, index: int) -> list[int]:
         """The outputs of a node that a gradient arrived at, or else those that are used."""
-        arrived = [slot for node, slot in sweep.arrivals if node == index]
+        arrived = [slot for node, slot in sweep.arrived if node == index]
         return sorted(arrived) or sorted(s for node, s in sweep.graph.uses if node == index)
 
     def _add(self, key: Key, record: NodeRecord) -> NodeRecord:
@@ -153,41 +154,44 @@ class Build:
 
     def _edges_of(self, number: int, sweep: Sweep) -> None:
         scale = self.describe.scale(sweep)
-        entries = sweep.graph.entries
+        seeded = set(sweep.roots)
+        senders = _single_senders(sweep)
         targets = sorted(
-            sweep.arrivals,
-            key=lambda t: (self.node(number, *t).id, t[1]),
-            reverse=True,
+            sweep.arrived, key=lambda t: (self.node(number, *t).id, t[1]), reverse=True
         )
         for target in targets:
-            arrival = sweep.arrivals[target]
+            row = sweep.arrived[target]
             source = self.node(number, *target)
-            source.upstream = self._stats(arrival.row, arrival, 1.0 if arrival.seed else scale)
-            edges = []
-            for part in arrival.contributions:
-                consumer = self.node(number, part.consumer)
-                edge = self._edge(source, consumer, part, scale)
-                edge.name = names.argument_name(entries[part.consumer].op, part.argument)
-                if "checkpoint" in consumer.flags and part.consumer in sweep.nested:
-                    edge.name = f"recomputed {part.argument}"
+            source.upstream = self.recorder.meter.stats(
+                row, 1.0 if target in seeded else scale, sweep.sums.get(target)
+            )
+            join = sweep.joins.get(target)
+            if join is None:
+                only = senders.get(target)
+                parts = [] if only is None else [Sent(*only, row, sweep.sums.get(target))]
+                join = Join(parts, -1)
+            edges = [self._edge(number, sweep, source, part, scale) for part in join.parts]
+            for edge in edges:
                 edge.slot = target[1]
-                edges.append(edge)
-            self._balance(source, arrival, edges, scale)
-        self._join_outputs(number, sweep, scale)
+            self._balance(source, row, join, edges, scale)
+        self._join_outputs(number, sweep)
         for edge in self.record.edges:
             upstream = self.record.nodes[edge.consumer].upstream
             if edge.gain is None and upstream is not None:
                 edge.gain = arithmetic.gain(edge.rms, upstream.rms)
 
     def _edge(
-        self, source: NodeRecord, consumer: NodeRecord, part: Sent, scale: float
+        self, number: int, sweep: Sweep, source: NodeRecord, part: Sent, scale: float
     ) -> EdgeRecord:
+        consumer = self.node(number, part.consumer)
         found = self.recorder.meter.stats(part.row, scale)
+        own = part.consumer in sweep.nested and len(sweep.graph.entries[part.consumer].targets)
         edge = EdgeRecord(
             id=len(self.record.edges),
             source=source.id,
             consumer=consumer.id,
             argument=part.argument,
+            name=names.argument_name(consumer.op, part.argument),
             size=found.size,
             norm=found.norm,
             rms=found.rms,
@@ -195,9 +199,10 @@ class Build:
             nonfinite=found.nonfinite,
             reduced_axes=names.reduced_axes(consumer.op, consumer.shape, source.shape),
         )
+        if own and "recomputed" in source.flags:
+            edge.name = f"recomputed {part.argument}"
         if part.tensor is not None and part.tensor.numel() <= _LONGEST:
-            numbers = part.tensor.to_dense() if part.tensor.is_sparse else part.tensor
-            edge.contribution = (numbers / scale).tolist()
+            edge.contribution = (densely(part.tensor) / scale).tolist()
         self.sent[edge.id] = part
         self.attach(edge)
         return edge
@@ -209,27 +214,25 @@ class Build:
         self.record.nodes[edge.consumer].downstream.append(edge.id)
 
     def _balance(
-        self, source: NodeRecord, arrival: Arrival, edges: list[EdgeRecord], scale: float
+        self, source: NodeRecord, row: int, join: Join, edges: list[EdgeRecord], scale: float
     ) -> None:
-        meter = self.recorder.meter
-        square = scale * scale
-        total = meter.moments.square(arrival.row) / square
-        inners = [
-            meter.moments.inner(part.row) / square if arrival.difference >= 0 else total
-            for part in arrival.contributions
-        ]
+        """Shares, cosines and what is left over."""
+        meter, square = self.recorder.meter, scale * scale
+        total = meter.square(row) / square
+        summed = join.difference >= 0
+        inners = [meter.inner(part.row) / square if summed else total for part in join.parts]
         arithmetic.reconcile(edges, inners, total, source.dtype)
         if edges:
-            gap = meter.numbers[arrival.difference] / square if arrival.difference >= 0 else 0.0
+            gap = meter.numbers[join.difference] / square if summed else 0.0
             source.balance = arithmetic.balance(gap, sum(edge.norm or 0.0 for edge in edges))
 
-    def _join_outputs(self, number: int, sweep: Sweep, scale: float) -> None:
+    def _join_outputs(self, number: int, sweep: Sweep) -> None:
         """A node with several outputs is given the gradients of all: each is a part of the whole.
 
         The parts do not overlap, so the share of each is its square over the sum of squares.
         """
         several: dict[int, list[Target]] = {}
-        for target in sweep.arrivals:
+        for target in sweep.arrived:
             if (number, *target) in self.ids:
                 several.setdefault(target[0], []).append(target)
         for index, targets in several.items():
@@ -255,9 +258,6 @@ class Build:
                 )
                 self.attach(edge)
             hub.balance = 0.0
-
-    def _stats(self, row: int, arrival: Arrival, scale: float) -> Stats:
-        return self.recorder.meter.stats(row, scale, arrival.tensor)
 
     def _loss(self) -> float | None:
         losses = [node for node in self.record.nodes if node.kind == "loss"]
@@ -295,3 +295,14 @@ def _together(parts: list[Stats]) -> Stats:
         zeros=sum(zeros) if len(zeros) == len(parts) else None,
         nonfinite=sum(part.nonfinite for part in parts),
     )
+
+
+def _single_senders(sweep: Sweep) -> dict[Target, tuple[int, int]]:
+    """The last consumer of every target, and the argument it was: the only one, where it is not
+    a join."""
+    return {
+        target: (index, argument)
+        for index, entry in enumerate(sweep.graph.entries)
+        for argument, target in enumerate(entry.targets)
+        if target is not None
+    }

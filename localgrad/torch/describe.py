@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -58,7 +57,7 @@ class Describe:
             record = self.parameter(entry.variable)
             if row is not None:
                 record.value = self.meter.stats(row)
-            if index in sweep.before:
+            if index in sweep.grads:
                 record.flags.append("accumulated")
             return record
         number = entry.node._sequence_nr()
@@ -144,10 +143,10 @@ class Describe:
     def _value(self, record: NodeRecord, sweep: Sweep, index: int, slot: int) -> None:
         """Shape, dtype, statistics and units of one output."""
         entry = sweep.graph.entries[index]
-        arrival: Any = sweep.arrivals.get((index, slot)) or metadata(entry.node, slot)
-        if arrival is not None:
-            record.shape = list(arrival.shape)
-            record.dtype = str(arrival.dtype).removeprefix("torch.")
+        known = metadata(entry.node, slot)
+        if known is not None:
+            record.shape = list(known.shape)
+            record.dtype = str(known.dtype).removeprefix("torch.")
         key = entry.node._sequence_nr(), slot
         row = entry.log.values.get(key)
         if row is not None:

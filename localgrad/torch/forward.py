@@ -223,7 +223,7 @@ class Watch(TorchFunctionMode):
             count = count_units(call.name, value, row, meter, self.thresholds)
             if count is not None:
                 log.units[key] = count
-            if value.is_cpu and meter.moments.nonfinite(row):
+            if value.is_cpu and meter.nonfinite(row):
                 self._look_for_bad_inputs(key[0], inputs)
         log.values[key] = row
         if self.keeps_values:

@@ -100,7 +100,7 @@ class Ledger(BaseLedger):
         if not recorder.sweeps:
             return []
         held = []
-        for index, rows in recorder.sweeps[0].before.items():
+        for index, rows in recorder.sweeps[0].grads.items():
             node = build.node(0, index)
             before = recorder.meter.stats(rows.row).norm
             if node.kind == "parameter" and (before > 0 or math.isnan(before)):

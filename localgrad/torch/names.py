@@ -93,6 +93,12 @@ def flags(op: str) -> tuple[str, ...]:
 
 
 @cache
+def passes_through(op: str) -> bool:
+    """Whether the operation may hand on the very gradient that it was given, or a view of it."""
+    return stem(op) in _VIEWS or stem(op) in ("add", "sub", "clone", "sum")
+
+
+@cache
 def argument_names(op: str) -> tuple[str, ...]:
     """The names of the tensor arguments, from PyTorch's own schema of the operation.
 

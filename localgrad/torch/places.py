@@ -43,7 +43,7 @@ class Place(NamedTuple):
 
 
 def here(depth: int = 1) -> Place | None:
-    """The user's line: the innermost frame outside PyTorch, this package and the standard library."""
+    """The user's line: outside PyTorch, this package and the standard library."""
     frame = user_frame(depth + 1)
     return None if frame is None else Place(frame.f_code, frame.f_lineno)
 

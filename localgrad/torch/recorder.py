@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import _get_current_function_mode_stack, _pop_mode, _push_mode
 
 from localgrad import errors_of_ledgers as errors
@@ -27,7 +27,7 @@ from localgrad.torch.forward import Change, Log, Watch
 from localgrad.torch.modules import ModuleTracker
 from localgrad.torch.places import Place, here, name_of
 from localgrad.torch.statistics import Meter
-from localgrad.torch.sweep import GradBefore, Sweep, unfinished
+from localgrad.torch.sweep import GradBefore, Sweep, Target, unfinished
 from localgrad.torch.walk import Entry, roots_of
 
 _CHANGED = re.compile(r"is at version (\d+); expected version (\d+)")
@@ -49,7 +49,7 @@ class Recorder:
     def __init__(self, model: Any, level: str, thresholds: Thresholds) -> None:
         self.level = level
         self.thresholds = thresholds
-        self.meter = Meter()
+        self.meter = Meter(quick=level == "norms")
         self.modules = ModuleTracker(model)
         self.watch = Watch(self.meter, self.modules, thresholds, level)
         self.log = self.watch.log
@@ -147,7 +147,10 @@ class Recorder:
 
     def _run_first(self, engine: Any, outputs: Any, args: Any, kwargs: Any) -> Any:
         place = here(3)
-        sweep = Sweep(self.meter, self.level, None if place is None else place.where)
+        differentiable = bool(args[2]) if len(args) > 2 else bool(kwargs.get("create_graph"))
+        sweep = Sweep(
+            self.meter, self.level, None if place is None else place.where, differentiable
+        )
         self.sweeps.append(sweep)
         self._running.append(sweep)
         try:
@@ -193,19 +196,35 @@ class Recorder:
                 if isinstance(output, Tensor):
                     sweep.root_rows[root] = self.meter.add(output.detach())
         self._name_leaves(sweep.graph.entries[entries.start :])
-        sweep.listen(entries, roots, list(seeds), owner)
+        sweep.listen(entries, roots, list(seeds), owner, self._hooked(sweep, entries, log))
         for index in entries:
             if sweep.graph.entries[index].is_custom:
                 sweep.surround(index, self._recompute, self._recomputed)
 
+    def _hooked(self, sweep: Sweep, entries: range, log: Log) -> list[Target]:
+        """Where a hook of the user's may change a gradient: it is compared with what was sent."""
+        found: list[Target] = []
+        all_entries = sweep.graph.entries
+        for index in entries:
+            entry = all_entries[index]
+            if entry.variable is not None:
+                if entry.variable._backward_hooks:
+                    found.append((index, 0))
+            elif log.hooked:
+                number = entry.node._sequence_nr()
+                found += [(index, slot) for known, slot in log.hooked if known == number]
+        return found
+
     def _name_leaves(self, entries: list[Entry]) -> None:
         """Leaves that no module owns are called what the user's code calls them."""
-        owned = self.modules.parameters()
         for entry in entries:
-            if entry.variable is not None and id(entry.variable) not in owned:
-                name = name_of(entry.variable)
+            variable = entry.variable
+            if variable is None or (self.modules.roots and isinstance(variable, nn.Parameter)):
+                continue
+            if id(variable) not in self.variables:
+                name = name_of(variable)
                 if name is not None:
-                    self.variables[id(entry.variable)] = name
+                    self.variables[id(variable)] = name
 
     @property
     def compiled(self) -> bool:
@@ -251,18 +270,20 @@ class Recorder:
                 variable = entry.variable
                 if variable is None:
                     continue
-                if after:
+                grad = variable.grad
+                if not after:
                     sweep.parameter_rows[index] = self.meter.add(variable.detach())
-                if index in sweep.before and variable.grad is not None:
-                    sweep.before[index].after = self.meter.add(variable.grad)
-                elif not after and variable.grad is not None:
-                    sweep.before[index] = GradBefore(self.meter.add(variable.grad))
+                    if grad is not None:
+                        sweep.grads[index] = GradBefore(self.meter.add(grad.detach()), -1)
+                elif grad is not None and index in sweep.grads:
+                    row = self.meter.add(grad.detach())
+                    sweep.grads[index] = sweep.grads[index]._replace(after=row)
 
     def _explain(self, sweep: Sweep, error: RuntimeError) -> None:
         """Find the operation that overwrote a value which a node had kept."""
         sweep.error = str(error)
         versions = _CHANGED.search(sweep.error)
-        failed = unfinished(sweep.graph, sweep.done, sweep.arrivals)
+        failed = unfinished(sweep.graph, sweep.done)
         if versions is None or failed is None:
             return
         expected = int(versions[2])

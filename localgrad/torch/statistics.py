@@ -1,9 +1,9 @@
-"""Moments and inner products of many tensors, measured on the device where they lie.
+"""Norms and inner products of many tensors, measured on the device where they lie.
 
-On the CPU each tensor is read at once, while it is still in the cache, by the same kernel that
-measures localgrad's own arrays. On an accelerator nothing may wait for the device: the tensors are
-collected, measured by the batch, and all numbers come over in one transfer at the end. Either way
-the numbers end in one table of moments.
+On the CPU each tensor is read at once, while it is still in the cache. At level "norms" that is
+one product of the tensor with itself; otherwise it is the same pass that measures localgrad's own
+arrays. On an accelerator nothing may wait for the device: the tensors are collected, measured by
+the batch, and all numbers come over in one transfer at the end.
 """
 
 from __future__ import annotations
@@ -15,39 +15,51 @@ import torch
 from torch import Tensor
 
 from localgrad.kernels.moments import INNER, NONFINITE, SQUARE, TOTAL, ZEROS
+from localgrad.ledger import arithmetic
 from localgrad.ledger.measure import Moments, enrich
 from localgrad.ledger.model import Stats
 
 _BATCH = 64
 _SCARCE = (torch.bfloat16, torch.float16)
+_WIDE = (torch.float32, torch.float64)
+_SMALLEST, _LARGEST = 1e-28, 1e37  # between them a sum of squares in float32 can be trusted
 
 
 class Meter:
-    """Measures tensors. Rows and numbers are complete after ``finish``."""
+    """Measures tensors. What it returns are numbers of rows, complete after ``finish``."""
 
-    def __init__(self) -> None:
+    def __init__(self, quick: bool = False) -> None:
+        self.quick = quick
         self.moments = Moments()
         self.numbers: list[float] = []
+        # Of each tensor: ⟨t, t⟩ where only that was measured, else its row in the table.
+        self.squares: list[float | None] = []
+        self.places: list[int] = []  # row in the table, or the number of elements
         self._waiting: list[tuple[int, Tensor]] = []
         self._cells: list[tuple[int, int, Tensor]] = []  # row, column, and a number on a device
         self._promised: list[tuple[int, Tensor]] = []  # index into `numbers`, and the number
 
     def add(self, tensor: Tensor) -> int:
-        """Measure one tensor; return its row."""
-        if tensor.is_sparse:
-            return self._sparse(tensor)
-        if tensor.is_cpu:
-            return self.moments.add(as_array(tensor))
-        row = self.moments.reserve(1, tensor.numel())
-        self._waiting.append((row, tensor))
-        if len(self._waiting) >= _BATCH:
-            self._flush()
-        return row
+        """Measure one tensor, which requires no gradient."""
+        if self.quick and tensor.is_cpu and tensor.dtype in _WIDE:
+            # A sum of squares that is very small or very large may have lost everything.
+            vector = flat(tensor)
+            if vector is not None:
+                square: float = torch.dot(vector, vector).item()
+                if _SMALLEST < square < _LARGEST:
+                    self.squares.append(square)
+                    self.places.append(tensor.numel())
+                    return len(self.places) - 1
+        return self._placed(self._table_row(tensor))
 
-    def join(self, parts: list[Tensor], total: Tensor) -> tuple[int, int]:
+    def add_all(self, tensor: Tensor) -> int:
+        """Measure all moments of one tensor, at every level."""
+        return self._placed(self._table_row(tensor))
+
+    def join(self, parts: list[Tensor], total: Tensor) -> tuple[list[int], int]:
         """Measure contributions against their sum.
 
-        Returns the first of their rows, and the index in ``numbers`` of ‖total − Σ parts‖².
+        Returns their rows, and the index in ``numbers`` of ‖total − Σ parts‖².
         """
         if any(part.is_sparse for part in parts):
             parts, total = [densely(part) for part in parts], densely(total)
@@ -56,7 +68,8 @@ class Meter:
                 [as_array(part) for part in parts], as_array(total)
             )
             self.numbers.append(difference)
-            return first, len(self.numbers) - 1
+            rows = [self._placed(first + offset) for offset in range(len(parts))]
+            return rows, len(self.numbers) - 1
         first = self.moments.reserve(len(parts), total.numel())
         whole = total.double().reshape(-1)
         gap = whole.clone()
@@ -65,7 +78,8 @@ class Meter:
             self._cells.append((row, INNER, torch.dot(wide, whole)))
             self._waiting.append((row, part))
             gap -= wide
-        return first, self.number(torch.dot(gap, gap))
+        rows = [self._placed(first + offset) for offset in range(len(parts))]
+        return rows, self.number(torch.dot(gap, gap))
 
     def number(self, value: Tensor) -> int:
         """Keep one number that was computed on the device; return its index in ``numbers``."""
@@ -95,12 +109,30 @@ class Meter:
             for (index, _), value in zip(others, values[len(own) :]):
                 self.numbers[index] = value
 
+    # -- what was found ------------------------------------------------------------------------
+
+    def square(self, row: int) -> float:
+        """⟨t, t⟩."""
+        known = self.squares[row]
+        return self.moments.square(self.places[row]) if known is None else known
+
+    def inner(self, row: int) -> float:
+        """⟨t, sum⟩ of a contribution that was measured by ``join``."""
+        return self.moments.inner(self.places[row])
+
+    def nonfinite(self, row: int) -> int:
+        return 0 if self.squares[row] is not None else self.moments.nonfinite(self.places[row])
+
     def stats(self, row: int, scale: float = 1.0, tensor: Tensor | None = None) -> Stats:
         """The statistics of a row, of the tensor divided by ``scale`` (a loss scale).
 
         With the tensor itself at hand its extremes and a histogram are added.
         """
-        stats = self.moments.stats(row)
+        square, place = self.squares[row], self.places[row]
+        if square is None:
+            stats = self.moments.stats(place)
+        else:
+            stats = Stats(place, arithmetic.norm(square), arithmetic.rms(square, place))
         if tensor is not None:
             enrich(stats, as_array(densely(tensor)))
         if scale != 1.0:
@@ -110,19 +142,36 @@ class Meter:
                     setattr(stats, name, value / scale)
         return stats
 
+    # -- how it is measured --------------------------------------------------------------------
+
+    def _placed(self, row: int) -> int:
+        self.squares.append(None)
+        self.places.append(row)
+        return len(self.places) - 1
+
+    def _table_row(self, tensor: Tensor) -> int:
+        if tensor.is_sparse:
+            return self._sparse(tensor)
+        if tensor.is_cpu:
+            return self.moments.add(as_array(tensor))
+        row = self.moments.reserve(1, tensor.numel())
+        self._waiting.append((row, tensor))
+        if len(self._waiting) >= _BATCH:
+            self._flush()
+        return row
+
     def _sparse(self, tensor: Tensor) -> int:
         """The stored elements count as they are, all others as zeros."""
         stored = tensor.coalesce()._values()
-        row = self.add(stored)
+        row = self._table_row(stored)
         absent = tensor.numel() - stored.numel()
+        self.moments.sizes[row] = tensor.numel()
         if stored.is_cpu:
             self.moments.table[row, ZEROS] += absent
-            self.moments.sizes[row] = tensor.numel()
             return row
         self._flush()
         position = max(i for i, cell in enumerate(self._cells) if cell[:2] == (row, ZEROS))
         self._cells[position] = (row, ZEROS, self._cells[position][2] + absent)
-        self.moments.sizes[row] = tensor.numel()
         return row
 
     def _flush(self) -> None:
@@ -141,6 +190,15 @@ class Meter:
                     # t · 0 is NaN, which is not zero, exactly where t is not finite.
                     (row, NONFINITE, torch.count_nonzero(tensor * 0)),
                 )
+
+
+def flat(tensor: Tensor) -> Tensor | None:
+    """All elements in a row as they lie in memory; None where the tensor has holes or repeats."""
+    if tensor.is_contiguous():
+        return tensor.view(-1)
+    if torch.ops.aten.is_non_overlapping_and_dense.default(tensor):
+        return tensor.as_strided((tensor.numel(),), (1,))
+    return None
 
 
 def as_array(tensor: Tensor) -> Any:

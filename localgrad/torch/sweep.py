@@ -1,9 +1,10 @@
 """One backward sweep, heard through hooks.
 
 A post-hook on a node is given both what arrived there (the sum) and what the node sends on (one
-contribution for each input). A contribution is held until its sum is known, for as long as the
-engine holds it itself; what flows into a parameter is held by a second tensor on the same memory,
-so that PyTorch may still hand the buffer to ``.grad`` without copying it.
+contribution for each input). Where a value has one consumer the contribution is the sum, and
+nothing need be kept; where several meet they are held until their sum is known, for as long as
+the engine holds them itself. What flows into a parameter is measured when it is sent, so that
+PyTorch may hand the very buffer to ``.grad`` without copying it.
 
 The hooks hold this object and integers, never a node: node and hook would keep each other alive.
 """
@@ -13,94 +14,106 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from localgrad.torch.forward import Log
+from localgrad.torch.names import passes_through
 from localgrad.torch.statistics import Meter, densely
 from localgrad.torch.walk import Entry, Graph
 
 Target = tuple[int, int]  # a node's index, and which of its outputs
+_LEAF, _JOIN, _VIEW = range(3)  # what is done with a contribution when it is sent
 
 
-@dataclass(slots=True)
-class Sent:
-    """One contribution, from the node that sent it to an argument of it."""
+class Sent(NamedTuple):
+    """One contribution: who sent it, from which argument, and its numbers where they are kept."""
 
     consumer: int
     argument: int
-    tensor: Tensor | None
-    row: int = -1
-
-
-@dataclass(slots=True)
-class Arrival:
-    """What arrived at one output of a node. ``seed`` says that the sweep began here."""
-
     row: int
-    contributions: list[Sent]
-    difference: int = -1  # index of ‖total − Σ contributions‖²; -1 where they are one tensor
-    seed: bool = False
     tensor: Tensor | None = None
-    shape: tuple[int, ...] = ()
-    dtype: str = ""
 
 
-@dataclass(slots=True)
-class GradBefore:
-    """What a parameter's ``.grad`` held before the sweep."""
+class Join(NamedTuple):
+    """Several contributions, or one that a hook changed on its way, and how far off their sum is.
+
+    difference: the index in the meter of ‖sum − Σ contributions‖².
+    """
+
+    parts: list[Sent]
+    difference: int
+
+
+class GradBefore(NamedTuple):
+    """What a parameter's ``.grad`` held before the sweep, and after it."""
 
     row: int
-    after: int = -1
+    after: int
 
 
 @dataclass
 class Sweep:
-    """The account of one sweep: ``arrivals`` by node and output."""
+    """The account of one sweep: by node and output, the row of the sum that arrived."""
 
     meter: Meter
     level: str
     where: str | None = None  # the user's line that began it
+    differentiable: bool = False  # create_graph
     graph: Graph = field(default_factory=Graph)
     roots: list[Target] = field(default_factory=list)
-    arrivals: dict[Target, Arrival] = field(default_factory=dict)
+    arrived: dict[Target, int] = field(default_factory=dict)
+    joins: dict[Target, Join] = field(default_factory=dict)
+    sums: dict[Target, Tensor] = field(default_factory=dict)  # at level "values"
     done: set[int] = field(default_factory=set)
     nested: dict[int, list[Target]] = field(default_factory=dict)
-    logs: list[Log] = field(default_factory=list)
     error: str | None = None
     scale: Tensor | None = None
-    before: dict[int, GradBefore] = field(default_factory=dict)
+    grads: dict[int, GradBefore] = field(default_factory=dict)
     parameter_rows: dict[int, int] = field(default_factory=dict)
     root_rows: dict[Target, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._handles: list[Any] = []
-        self._held: dict[Target, list[Sent]] = {}
+        self._held: dict[Target, list[tuple[int, int, Tensor | None]]] = {}
+        self._known: dict[Target, int] = {}  # rows of sums that are views of measured ones
         self._lock = threading.RLock()
-        self._keeps_joins = self.level != "norms"
-        self._keeps_all = self.level == "values"
+        self._gathers = False
 
     # -- hooks ---------------------------------------------------------------------------------
 
     def listen(
-        self, entries: range, roots: list[Target], seeds: list[Tensor | None], owner: int = -1
+        self,
+        entries: range,
+        roots: list[Target],
+        seeds: list[Tensor | None],
+        owner: int = -1,
+        hooked: Any = (),
     ) -> None:
         """Hang a hook on every node of ``entries``; ``roots`` receive ``seeds``.
 
         owner: the node inside of whose backward this sweep began; it is the sender of the seeds.
+        hooked: the targets at which a hook of the user's may change the gradient.
         """
-        graph = self.graph
+        held = self._held
+        for target in hooked:
+            held.setdefault(target, [])
         for position, (root, seed) in enumerate(zip(roots, seeds)):
-            self._held.setdefault(root, []).append(Sent(owner, position, seed))
+            if seed is not None or self.graph.uses.get(root) or owner >= 0:
+                held.setdefault(root, []).append((owner, position, seed))
+        all_entries = self.graph.entries
+        # A hand-written backward may run a sweep of its own that adds to the same parameters.
+        self._gathers = self._gathers or any(all_entries[index].is_custom for index in entries)
+        for target, uses in self.graph.uses.items():
+            if uses > 1 or (self._gathers and all_entries[target[0]].variable is not None):
+                held.setdefault(target, [])
         for index in entries:
-            entry = graph.entries[index]
-            if entry.is_leaf:
-                target = index, 0
-                if graph.uses.get(target, 0) + len(self._held.get(target, ())) < 2:
-                    continue  # the one contribution is the sum
-            self._handles.append(entry.node.register_hook(self._hook(index, entry.targets)))
+            entry = all_entries[index]
+            if entry.variable is not None and (self._gathers or (index, 0) not in held):
+                continue  # the one contribution is the sum, or the sum is made at the end
+            hook = self._hook(index, self._plan(entry))
+            self._handles.append(entry.node.register_hook(hook))
 
     def surround(self, index: int, enter: Callable[[], None], leave: Callable[[], None]) -> None:
         """Call ``enter`` before and ``leave`` after the backward of one node."""
@@ -116,101 +129,110 @@ class Sweep:
         with torch.no_grad():
             for target in list(self._held):
                 self._settle(target)
+        self._known.clear()
 
-    def _hook(self, index: int, targets: list[Target | None]) -> Callable[..., None]:
-        leaves = [t is not None and self.graph.entries[t[0]].is_leaf for t in targets]
+    def _plan(self, entry: Entry) -> list[tuple[int, Target, int]]:
+        """The arguments of a node whose contributions need anything done when they are sent."""
+        views = passes_through(entry.op)
+        plan = []
+        for argument, target in enumerate(entry.targets):
+            if target is None:
+                continue
+            if target in self._held:
+                plan.append((argument, target, _JOIN))
+            elif self.graph.entries[target[0]].variable is not None:
+                plan.append((argument, target, _LEAF))
+            elif views:
+                plan.append((argument, target, _VIEW))
+        return plan
+
+    def _hook(self, index: int, plan: list[tuple[int, Target, int]]) -> Callable[..., None]:
+        meter, known, arrived, held = self.meter, self._known, self.arrived, self._held
+        measure, done, lock = meter.add, self.done, self._lock
+        keeps, bare = self.level == "values", not self.differentiable
 
         def hook(
             downstream: tuple[Tensor | None, ...], upstream: tuple[Tensor | None, ...]
         ) -> None:
-            with torch.no_grad(), self._lock:
-                own = self._arrive(index, upstream)
-                for argument, tensor in enumerate(downstream):
-                    target = targets[argument]
-                    if tensor is not None and target is not None:
-                        self._send(index, argument, target, tensor, own, leaves[argument])
-                self.done.add(index)
+            with lock:
+                row = -1
+                for slot, total in enumerate(upstream):
+                    if total is None:
+                        continue
+                    target = index, slot
+                    if not bare:
+                        total = total.detach()
+                    found = known.get(target)
+                    row = measure(total) if found is None else found
+                    arrived[target] = row
+                    if keeps:
+                        self.sums[target] = total.clone()
+                    if target in held:
+                        self._join(target, total, row)
+                for argument, target, action in plan:
+                    tensor = downstream[argument]
+                    if tensor is None:
+                        continue
+                    if action == _JOIN:
+                        # A second tensor on the memory, which `.grad` may then take over.
+                        held[target].append((index, argument, tensor.detach()))
+                        continue
+                    total = upstream[0]
+                    same = total is not None and is_same(tensor, total)
+                    if action == _LEAF:
+                        self._into_leaf(target, tensor.detach(), row if same else -1)
+                    elif same:
+                        known[target] = row
+                done.add(index)
 
         return hook
 
-    # -- what arrives --------------------------------------------------------------------------
+    # -- sums ----------------------------------------------------------------------------------
 
-    def _arrive(self, index: int, upstream: tuple[Tensor | None, ...]) -> list[tuple[Tensor, int]]:
-        """Take in the sums of a node; returns each with its row."""
-        own = []
-        for slot, total in enumerate(upstream):
-            if total is not None:
-                target = index, slot
-                parts = self._held.pop(target, [])
-                self.arrivals[target] = found = self._sum_up(total, parts)
-                own.append((total, found.row))
-        return own
-
-    def _sum_up(self, total: Tensor, parts: list[Sent]) -> Arrival:
-        meter = self.meter
-        real = [part for part in parts if part.consumer >= 0]
-        seeds = [part for part in parts if part.consumer < 0]
-        arrival = Arrival(-1, real, seed=bool(seeds), shape=tuple(total.shape))
-        arrival.dtype = str(total.dtype).removeprefix("torch.")
-        if self._keeps_all:
-            arrival.tensor = total.detach().clone()
-        if len(parts) == 1:
-            only = parts[0]
-            same = only.tensor is None or is_same(only.tensor, total)
-            arrival.row = only.row if same and only.row >= 0 else meter.add(total)
-            if same:
-                only.row = arrival.row
-                only.tensor = arrival.tensor
-                return arrival
+    def _join(self, target: Target, total: Tensor, row: int) -> None:
+        """Reconcile what was held for a target with the sum that arrived."""
+        parts = self._held[target]
+        if not parts:
+            return
+        keep = self.level != "norms"
+        consumer, argument, tensor = parts[0]
+        if len(parts) == 1 and (tensor is None or is_same(tensor, total)):
+            if consumer >= 0:
+                kept = total.clone() if keep else None
+                self.joins[target] = Join([Sent(consumer, argument, row, kept)], -1)
         else:
-            arrival.row = meter.add(total)
-        # A contribution may still have the shape (a broadcast) or dtype (a cast) of its sender.
-        tensors = [fitted(part.tensor, total) for part in parts]
-        if tensors:
-            first, arrival.difference = meter.join(tensors, total)
-            for offset, (part, tensor) in enumerate(zip(parts, tensors)):
-                part.row = first + offset
-                part.tensor = tensor.detach().clone() if self._keeps_joins else None
-        return arrival
+            tensors = [fitted(part[2], total) for part in parts]
+            rows, difference = self.meter.join(tensors, total)
+            sent = [
+                Sent(part[0], part[1], own, tensor.clone() if keep else None)
+                for part, own, tensor in zip(parts, rows, tensors)
+            ]
+            self.joins[target] = Join(sent, difference)
+        self._held[target] = []
 
-    # -- what is sent --------------------------------------------------------------------------
-
-    def _send(
-        self,
-        index: int,
-        argument: int,
-        target: Target,
-        tensor: Tensor,
-        own: list[tuple[Tensor, int]],
-        to_leaf: bool,
-    ) -> None:
-        row = next((row for total, row in own if is_same(tensor, total)), -1)
-        if tensor.requires_grad or to_leaf:
-            tensor = tensor.detach()
-        sent = Sent(index, argument, tensor, row)
-        self._held.setdefault(target, []).append(sent)
-        if to_leaf and self.graph.uses.get(target, 0) == 1 and len(self._held[target]) == 1:
-            self._settle(target)
+    def _into_leaf(self, target: Target, tensor: Tensor, row: int) -> None:
+        """The one contribution to a parameter, which is its whole gradient."""
+        shape = self.graph.entries[target[0]].shape(target[1])
+        if shape is not None and tensor.shape != shape and not tensor.is_sparse:
+            tensor, row = tensor.sum_to_size(shape), -1
+        self.arrived[target] = self.meter.add(tensor) if row < 0 else row
+        if self.level == "values":
+            self.sums[target] = tensor.clone()
 
     def _settle(self, target: Target) -> None:
-        """The sum of what is held for a target that runs no backward of its own: a parameter, or
-        an input that ``torch.autograd.grad`` was asked for."""
-        parts = self._held.pop(target)
-        tensors = [part.tensor for part in parts if part.tensor is not None]
-        if not tensors or target in self.arrivals:
+        """The sum of what is held for a target that ran no backward of its own: an input that
+        ``torch.autograd.grad`` was asked for, or one that an error kept from its turn."""
+        tensors = [part[2] for part in self._held[target] if part[2] is not None]
+        if not tensors or target in self.arrived:
             return
         shape = self.graph.entries[target[0]].shape(target[1])
-        if shape is not None:
-            tensors = [
-                tensor if tensor.is_sparse or tensor.shape == shape else tensor.sum_to_size(shape)
-                for tensor in tensors
-            ]
         total = tensors[0]
         for tensor in tensors[1:]:
             total = total + tensor
-        for part, tensor in zip(parts, tensors):
-            part.tensor = tensor
-        self.arrivals[target] = self._sum_up(total, parts)
+        if shape is not None and not total.is_sparse and total.shape != shape:
+            total = total.sum_to_size(shape)
+        self.arrived[target] = self.meter.add(total)
+        self._join(target, total, self.arrived[target])
 
 
 def is_same(a: Tensor, b: Tensor) -> bool:
@@ -241,8 +263,8 @@ def fitted(tensor: Tensor | None, total: Tensor) -> Tensor:
     return tensor if tensor.dtype == total.dtype else tensor.to(total.dtype)
 
 
-def unfinished(graph: Graph, done: set[int], arrivals: dict[Target, Arrival]) -> Entry | None:
-    """The node whose backward failed: of those not done and reached, the last that was made."""
+def unfinished(graph: Graph, done: set[int]) -> Entry | None:
+    """The node whose backward failed: of those whose consumers are done, the last that was made."""
     senders: dict[int, set[int]] = {}
     for index, entry in enumerate(graph.entries):
         for target in entry.targets:
@@ -251,6 +273,6 @@ def unfinished(graph: Graph, done: set[int], arrivals: dict[Target, Arrival]) ->
     waiting = [
         entry
         for index, entry in enumerate(graph.entries)
-        if index not in done and not entry.is_leaf and senders.get(index, set()) <= done
+        if index not in done and entry.variable is None and senders.get(index, set()) <= done
     ]
     return max(waiting, key=lambda entry: entry.order, default=None)

@@ -38,7 +38,7 @@ def count_units(
     form = units.form_of(name.removesuffix("_"))
     if form is None or not value.numel() or value.is_complex():
         return None
-    if value.is_cpu and not _worth_counting(form, value, row, meter, limits):
+    if value.is_cpu and form != "relu" and not _worth_counting(form, value, row, meter, limits):
         return None
     if form == "softmax":
         if value.ndim < 2 or value.shape[-1] < 2:
@@ -51,7 +51,7 @@ def count_units(
         return None
     others = [i for i in range(value.ndim) if i != axis]
     if form == "relu":
-        bad = (value != 0).sum(others) == 0
+        bad = value.amax(others) == 0
     else:
         level = units.level(form, value, limits.saturated_local)
         bad = level.to(torch.float32).mean(others) >= limits.saturated_batch
@@ -60,11 +60,7 @@ def count_units(
 
 
 def _worth_counting(form: str, value: Tensor, row: int, meter: Meter, limits: Thresholds) -> bool:
-    moments, size = meter.moments, value.numel()
-    return units.worth_counting(
-        form,
-        moments.square(row) / size,
-        float(moments.table[row, 1]) / size,
-        moments.zeros(row) / size,
-        limits,
-    )
+    """Whether the moments allow enough saturated units; the mean is measured where it matters."""
+    size = value.numel()
+    mean = float(value.mean()) if form == "sigmoid" else 0.0
+    return units.worth_counting(form, meter.square(row) / size, mean, 0.0, limits)
