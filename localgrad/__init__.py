@@ -15,20 +15,16 @@ from localgrad.tensor import Tensor, gradients  # first: it closes the circle of
 from localgrad import errors
 from localgrad.errors import GradientMismatch, GraphError, LocalgradError, ShapeError
 from localgrad.graph.record import enable_grad, is_grad_enabled, no_grad
-from localgrad.local import (
-    LinearMany,
-    axis_operator,
-    bilinear,
-    composite,
-    contract,
-    custom,
-    flat,
-    linear,
-    pointwise,
-    reduction,
-    select,
-    select_reduction,
-)
+from localgrad.local.axis_operator import axis_operator
+from localgrad.local.bilinear import bilinear
+from localgrad.local.composite import composite
+from localgrad.local.contract import contract
+from localgrad.local.custom import custom
+from localgrad.local.flat import flat
+from localgrad.local.linear import LinearMany, linear
+from localgrad.local.pointwise import pointwise
+from localgrad.local.reduction import reduction, select_reduction
+from localgrad.local.select import select
 from localgrad.ops.activation import (
     celu,
     elu,

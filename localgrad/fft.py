@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from localgrad.kernels import reference as xp
-from localgrad.local import linear
-from localgrad.local.linear import Linear
+from localgrad.local.linear import Linear, linear
 from localgrad.local.operation import as_raw
 from localgrad.tensor import Tensor
 

@@ -32,7 +32,7 @@ def manual_seed(seed: int) -> numpy.random.Generator:
     >>> first == lg.manual_seed(0).random()
     True
     """
-    set_rng_state(numpy.random.PCG64(seed).state)
+    set_rng_state(dict(numpy.random.PCG64(seed).state))
     return generator()
 
 

@@ -33,7 +33,7 @@ class Tensor(Operators):
     __slots__ = ("__weakref__", "grad", "source", "value")
     __array_priority__ = 1000  # `ndarray + Tensor` is a Tensor
 
-    value: numpy.ndarray
+    value: ndarray
     source: Node | None
     grad: Tensor | None
 
@@ -64,7 +64,7 @@ class Tensor(Operators):
     def device(self) -> str:
         return "cpu"
 
-    def numpy(self) -> numpy.ndarray:
+    def numpy(self) -> ndarray:
         """The value as a NumPy array (the same memory, no graph)."""
         if state.observer is not None and self.source is not None:
             state.observer.cut(self.source, self.value, "detach", "numpy")
@@ -117,7 +117,7 @@ class Tensor(Operators):
     def __format__(self, specification: str) -> str:
         return format(self.item(), specification) if specification else repr(self)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> numpy.ndarray:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> ndarray:
         return numpy.array(self.value, dtype=dtype, copy=copy)
 
     def __array_namespace__(self, /, *, api_version: str | None = None) -> Any:

@@ -7,6 +7,7 @@ to the memory's owner, not to the array that was written through.
 """
 
 import weakref
+from functools import partial
 from types import CodeType
 from typing import Any
 
@@ -41,6 +42,11 @@ def _owner(array: Any) -> Any:
         array = base
 
 
+def _forget(key: int, _: Any) -> None:
+    """The owner died: its address may soon be another array's."""
+    _by_owner.pop(key, None)
+
+
 def note_mutation(arrays: Any, operation: str) -> None:
     """Remember that `operation` is writing into each of `arrays` now."""
     global latest
@@ -53,8 +59,7 @@ def note_mutation(arrays: Any, operation: str) -> None:
         if known is not None and known[0]() is owner:
             _by_owner[key] = (known[0], mutation)
         else:
-            forget = weakref.ref(owner, lambda _, key=key: _by_owner.pop(key, None))
-            _by_owner[key] = (forget, mutation)
+            _by_owner[key] = (weakref.ref(owner, partial(_forget, key)), mutation)
     latest = serial
 
 

@@ -90,7 +90,7 @@ def is_fresh(node: Node, downstream: Any, upstream: Any, siblings: Any) -> bool:
     """Whether the rule of `node` made this buffer just now and handed it to nobody else."""
     if downstream is upstream or not node.op.makes_buffers:
         return False
-    base = getattr(downstream, "base", None)
+    base: Any = getattr(downstream, "base", None)
     if hasattr(base, "dtype") and (node.op.kind == "linear" or base.dtype == downstream.dtype):
         return False  # a view of somebody's array; a slab of recycled memory is bytes
     return sum(other is downstream for other in siblings) == 1

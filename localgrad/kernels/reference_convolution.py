@@ -83,7 +83,8 @@ def convolution_input_adjoint(
         part = filters[tap].swapaxes(-1, -2) @ upstream
         result[places] += part.reshape(g.shape[0], shape[1], *g.shape[2:])
     inside = [slice(p, p + n) for n, p in zip(shape[2:], padding)]
-    return numpy.ascontiguousarray(result[(..., *inside)])
+    key: Any = (..., *inside)
+    return numpy.ascontiguousarray(result[key])
 
 
 def convolution_weight_adjoint(

@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from localgrad.kernels import reference as xp
-from localgrad.local import pointwise, select
+from localgrad.local.pointwise import pointwise
+from localgrad.local.select import select
 from localgrad.ops import draw
 from localgrad.tensor import Tensor
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from localgrad.kernels import reference as xp
-from localgrad.local import axis_operator
+from localgrad.local.axis_operator import axis_operator
 from localgrad.ops import draw
 
 

@@ -1,7 +1,7 @@
 """Arithmetic, with broadcasting. Kinks follow PyTorch and are declared with the operation."""
 
 from localgrad.kernels import reference as xp
-from localgrad.local import pointwise
+from localgrad.local.pointwise import pointwise
 from localgrad.ops import draw
 
 add = pointwise(

@@ -3,8 +3,7 @@
 from typing import Any
 
 from localgrad.kernels import reference as xp
-from localgrad.local import flat
-from localgrad.local.flat import Flat
+from localgrad.local.flat import Flat, flat
 from localgrad.ops import draw
 from localgrad.tensor import Tensor
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from localgrad.kernels import reference as xp
-from localgrad.local import linear
+from localgrad.local.linear import linear
 from localgrad.local.operation import Like
 from localgrad.tensor import Tensor
 

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from localgrad.kernels import reference as xp
-from localgrad.local import composite, linear
+from localgrad.local.composite import composite
+from localgrad.local.linear import Linear, linear
 from localgrad.ops import draw
 
 
@@ -72,7 +73,7 @@ product_along = composite(
     example=draw.reals(axis=1),
     kink="none: at zeros too the product of the other factors",
 )
-sum_along = linear(
+sum_along: Linear = linear(
     "cumulative_sum",
     lambda x, axis, dtype=None: xp.cumsum(x, axis, dtype=dtype),
     lambda g, axis: xp.flip(sum_along.run(xp.flip(g, axis=axis), axis=axis), axis=axis),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from localgrad.kernels import reference as xp
-from localgrad.local import custom
+from localgrad.local.custom import custom
 
 
 def square(rng: Any) -> Any:

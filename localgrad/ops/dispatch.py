@@ -62,7 +62,8 @@ def lookup(name: str) -> Any:
     import localgrad
 
     known = ALIASES.get(name, name)
-    return localgrad.__dict__.get(known) or getattr(localgrad.special, name, None)
+    names: dict[str, Any] = vars(localgrad)
+    return names.get(known) or getattr(localgrad.special, name, None)
 
 
 def ufunc(function: Any, method: str, inputs: Any, options: dict[str, Any]) -> Any:

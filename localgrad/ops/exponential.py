@@ -3,7 +3,7 @@
 import math
 
 from localgrad.kernels import reference as xp
-from localgrad.local import pointwise
+from localgrad.local.pointwise import pointwise
 from localgrad.ops import draw
 
 LN2, LN10 = math.log(2), math.log(10)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from localgrad.kernels import reference as xp
-from localgrad.local import linear
+from localgrad.local.linear import Linear, linear
 from localgrad.local.operation import as_raw
 from localgrad.ops.creation import asarray
 from localgrad.tensor import Tensor
@@ -41,7 +41,7 @@ _take_along = linear(
         {"indices": rng.integers(0, 4, (3, 5)), "axis": 1},
     ),
 )
-_add_along = linear(
+_add_along: Linear = linear(
     "add_along_axis",
     added_along,
     lambda g, like, indices, axis: xp.fit(

@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from localgrad.kernels import reference as xp
-from localgrad.local import LinearMany, linear
-from localgrad.local.linear import Linear
+from localgrad.local.linear import Linear, LinearMany, linear
 from localgrad.tensor import Tensor
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from localgrad.kernels import reference as xp
-from localgrad.local import reduction
+from localgrad.local.reduction import reduction
 from localgrad.ops.comparison import not_equal
 from localgrad.tensor import Tensor
 

@@ -3,14 +3,14 @@
 from typing import Any
 
 from localgrad.kernels import reference as xp
-from localgrad.local import pointwise
 from localgrad.local.operation import SCALARS
+from localgrad.local.pointwise import pointwise
 from localgrad.ops import draw
 
 
 def slope_in_base(a: Any, b: Any) -> Any:
     """b · aᵇ⁻¹, and 0 for a⁰ at a = 0, where that would be 0 · ∞."""
-    if b.__class__ in SCALARS:
+    if type(b) in SCALARS:
         return b * a ** (b - 1 if b else 0)
     return b * a ** xp.where((a == 0) & (b == 0), 1, b - 1)
 

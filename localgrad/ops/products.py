@@ -7,10 +7,11 @@ from typing import Any
 from localgrad import errors
 from localgrad.graph.record import here
 from localgrad.kernels import reference as xp
-from localgrad.local import bilinear, contract
+from localgrad.local.bilinear import Bilinear, bilinear
+from localgrad.local.contract import contract
 from localgrad.tensor import Tensor
 
-_matmul = bilinear(
+_matmul: Bilinear = bilinear(
     "matmul",
     lambda a, b: xp.matmul(a, b),
     a=lambda g, b: _matmul.run(g, b.mT),
@@ -78,11 +79,8 @@ def tensordot(a: Any, b: Any, /, *, axes: Any = 2) -> Tensor:
 
 def vecdot(a: Any, b: Any, /, *, axis: int = -1) -> Tensor:
     """Σ conj(a)·b along an axis."""
-    return xp.sum(xp.conj(a) * b, axis=axis) if _is_complex(a) else xp.sum(a * b, axis=axis)
-
-
-def _is_complex(x: Any) -> bool:
-    return bool(x.dtype.kind == "c")
+    a, b = _tensor(a), _tensor(b)
+    return ((a.conj() if a.dtype.kind == "c" else a) * b).sum(axis=axis)
 
 
 def outer(a: Any, b: Any, /) -> Tensor:

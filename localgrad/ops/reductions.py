@@ -6,7 +6,8 @@ import builtins
 from typing import Any
 
 from localgrad.kernels import reference as xp
-from localgrad.local import flat, reduction, select_reduction
+from localgrad.local.flat import flat
+from localgrad.local.reduction import reduction, select_reduction
 from localgrad.ops import draw
 from localgrad.ops.cumulative import product_of_others
 

@@ -1,7 +1,8 @@
 """Rounding: steps, whose local gradient is zero, and what is left over by them."""
 
 from localgrad.kernels import reference as xp
-from localgrad.local import flat, pointwise
+from localgrad.local.flat import flat
+from localgrad.local.pointwise import pointwise
 from localgrad.ops import draw
 
 STEP = "a step function: between its steps nothing changes"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from localgrad.kernels import reference as xp
-from localgrad.local import pointwise, select
 from localgrad.local.operation import SCALARS
+from localgrad.local.pointwise import pointwise
+from localgrad.local.select import select
 from localgrad.ops import draw
 from localgrad.tensor import Tensor
 

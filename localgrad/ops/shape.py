@@ -13,8 +13,7 @@ from typing import Any
 from localgrad import errors
 from localgrad.graph.record import here
 from localgrad.kernels import reference as xp
-from localgrad.local import LinearMany, linear
-from localgrad.local.linear import Linear
+from localgrad.local.linear import Linear, LinearMany, linear
 from localgrad.tensor import Tensor
 
 
@@ -217,7 +216,7 @@ def squeeze(x: Any, /, axis: Any = None) -> Tensor:
     return _reshape(x, shape=tuple(n for i, n in enumerate(x.shape) if i not in axes))
 
 
-def expand_dims(x: Any, /, *, axis: Any = 0) -> Tensor:
+def expand_dims(x: Any, /, axis: Any = 0) -> Tensor:
     """A new axis of size one at `axis`."""
     x = x if isinstance(x, Tensor) else Tensor(xp.asarray(x))
     return _reshape(x, shape=xp.expand_dims(xp.broadcast_to(xp.zeros(()), x.shape), axis).shape)
@@ -243,7 +242,7 @@ def broadcast_arrays(*xs: Any) -> list[Tensor]:
     return [broadcast_to(x, shape) for x in xs]
 
 
-def flip(x: Any, /, *, axis: Any = None) -> Tensor:
+def flip(x: Any, /, axis: Any = None) -> Tensor:
     """Elements in reverse order along `axis` (all axes where None)."""
     return _flip(x, axis=axis)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from localgrad.kernels import reference as xp
-from localgrad.local import flat
+from localgrad.local.flat import flat
 from localgrad.local.operation import as_raw
 from localgrad.ops import draw
 from localgrad.ops.creation import asarray
@@ -117,7 +117,7 @@ def quantile(x: Any, q: Any, axis: int | None = None, keepdims: bool = False) ->
     """
     x = asarray(x)
     whole = axis is None
-    ordered = sort(x.reshape(-1), axis=0) if whole else sort(x, axis=axis)
+    ordered = sort(x.reshape(-1), axis=0) if axis is None else sort(x, axis=axis)
     along = 0 if axis is None else axis % x.ndim
     lead = (slice(None),) * along
     fractions = xp.asarray(q, xp.float64)

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from localgrad.kernels import reference as xp
-from localgrad.local import pointwise
+from localgrad.local.pointwise import Pointwise, pointwise
 from localgrad.ops import draw
 from localgrad.ops.activation import BELL
 
@@ -43,7 +43,7 @@ rgamma = unary("rgamma", lambda x, y: -y * xp.digamma(x), "1 / Γ(x).", draw.pos
 digamma = unary(
     "digamma", lambda x: xp.zeta(2, x), "Γ'(x) / Γ(x), the derivative of log Γ.", draw.positive
 )
-polygamma = pointwise(
+polygamma: Pointwise = pointwise(
     "polygamma",
     lambda n, x: xp.polygamma(n, x),
     n=None,

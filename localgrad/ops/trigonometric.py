@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from localgrad.kernels import reference as xp
-from localgrad.local import pointwise
+from localgrad.local.pointwise import pointwise
 from localgrad.ops import draw
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from localgrad import kernels, ops
-from localgrad.local import bilinear, composite
+from localgrad.local.bilinear import Bilinear, bilinear
+from localgrad.local.composite import composite
 
 Sizes = tuple[int, ...]
 
@@ -48,7 +49,7 @@ convolution = bilinear(
     ),
     example=_example(X, WEIGHT),
 )
-convolution_input_adjoint = bilinear(
+convolution_input_adjoint: Bilinear = bilinear(
     "convolution_input_adjoint",
     lambda upstream, weight, shape, stride, padding, dilation, groups: (
         kernels.convolution_input_adjoint(
@@ -67,7 +68,7 @@ convolution_input_adjoint = bilinear(
     doc="What an upstream of a convolution sends back to its input, of this shape.",
     example=_example(Y, WEIGHT, shape=X),
 )
-convolution_weight_adjoint = bilinear(
+convolution_weight_adjoint: Bilinear = bilinear(
     "convolution_weight_adjoint",
     lambda upstream, x, shape, stride, padding, dilation, groups: (
         kernels.convolution_weight_adjoint(

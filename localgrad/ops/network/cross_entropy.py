@@ -9,7 +9,7 @@ from localgrad import kernels, ops
 from localgrad import network_errors as errors
 from localgrad.graph.record import here
 from localgrad.kernels import reference as xp
-from localgrad.local import composite
+from localgrad.local.composite import composite
 
 REDUCTIONS = ("mean", "sum", "none")
 

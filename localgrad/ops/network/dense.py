@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from localgrad import kernels, ops
-from localgrad.kernels import reference as xp
-from localgrad.local import composite, select
-from localgrad.local import linear as linear_map
+from localgrad.local.composite import composite
+from localgrad.local.linear import Linear
+from localgrad.local.linear import linear as linear_map
 
 
 def _linear_derived(x: Any, weight: Any, bias: Any) -> Any:
@@ -43,7 +43,7 @@ embedding = linear_map(
         (rng.standard_normal((5, 3)),), {"index": rng.integers(0, 5, (2, 4))}
     ),
 )
-embedding_adjoint = linear_map(
+embedding_adjoint: Linear = linear_map(
     "embedding_adjoint",
     lambda g, index, count: kernels.scatter_rows(g, index, count),
     lambda g, index: embedding.run(g, index=index),
@@ -51,18 +51,4 @@ embedding_adjoint = linear_map(
     example=lambda rng: (
         (rng.standard_normal((2, 4, 3)),), {"index": rng.integers(0, 5, (2, 4)), "count": 5}
     ),
-)
-
-
-def _without_row(g: Any, row: int) -> Any:
-    keep = xp.ones((g.shape[0], *[1] * (g.ndim - 1)), bool)
-    keep[row] = False
-    return xp.where(keep, g, 0)
-
-
-hold_row = select(
-    "hold_row",
-    lambda x, row: x[...],
-    x=lambda g, row: _without_row(g, row),
-    doc="x, with row `row` held constant: the padding row of an embedding learns nothing.",
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from localgrad import random
 from localgrad.kernels import reference as xp
-from localgrad.local import select
+from localgrad.local.select import select
 
 dropout = select(
     "dropout",

@@ -6,7 +6,7 @@ from typing import Any
 
 from localgrad import kernels, ops
 from localgrad.kernels import reference as xp
-from localgrad.local import composite
+from localgrad.local.composite import composite
 
 
 def _scaled(y: Any, weight: Any, bias: Any) -> Any:
@@ -30,7 +30,8 @@ def _layer_forward(x: Any, weight: Any, bias: Any, eps: float = 1e-5) -> Any:
 def _layer_backward(
     g: Any, saved: Any, needs: Any, x: Any, weight: Any, bias: Any, eps: float = 1e-5
 ) -> Any:
-    parts = kernels.row_norm_backward(_rows(g), _rows(x), weight, *saved, needs)
+    mean, scale = saved
+    parts = kernels.row_norm_backward(_rows(g), _rows(x), weight, mean, scale, needs)
     if parts[0] is not None:
         parts[0] = parts[0].reshape(x.shape)
     return parts
@@ -88,7 +89,8 @@ def _batch_forward(
 def _batch_backward(
     g: Any, saved: Any, needs: Any, x: Any, weight: Any, bias: Any, fixed: bool = False, **_: Any
 ) -> Any:
-    return kernels.channel_norm_backward(g, x, *saved, weight, fixed, needs)
+    mean, scale = saved
+    return kernels.channel_norm_backward(g, x, mean, scale, weight, fixed, needs)
 
 
 batch_norm = composite(

@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from localgrad import kernels
-from localgrad.local import composite, linear
+from localgrad.local.composite import composite
+from localgrad.local.linear import Linear, linear
+from localgrad.ops.network.windows import sliding
 
 gather_places = linear(
     "gather_places",
@@ -20,7 +22,7 @@ gather_places = linear(
         (rng.standard_normal((2, 3, 4, 2)),), {"index": rng.integers(0, 8, (2, 3, 5))}
     ),
 )
-scatter_places = linear(
+scatter_places: Linear = linear(
     "scatter_places",
     lambda x, index, shape: kernels.scatter_places(x, index, shape),
     lambda g, index: gather_places.run(g, index=index),
@@ -30,7 +32,7 @@ scatter_places = linear(
         {"index": rng.integers(0, 8, (2, 3, 5)), "shape": (2, 3, 4, 2)},
     ),
 )
-resample = linear(
+resample: Linear = linear(
     "resample",
     lambda x, matrices, transposed=False: kernels.resample(x, matrices, transposed),
     lambda g, matrices, transposed: resample.run(g, matrices=matrices, transposed=not transposed),
@@ -61,5 +63,9 @@ max_pool = composite(
     _max_backward,
     arguments=("x",),
     doc="The largest element of every window; the first of equals gets the gradient.",
+    example=lambda rng: (
+        (rng.standard_normal((2, 3, 5, 6)),),
+        {"windows": (sliding(5, 3, 2, 1, 1, False), sliding(6, 2, 2, 0, 1, False))},
+    ),
     kink="the first of equal elements",
 )
