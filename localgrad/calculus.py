@@ -97,7 +97,9 @@ def _open(arguments: Sequence[Any], argnums: int | Sequence[int] | None) -> tupl
 def _close(found: Sequence[Any], structures: Sequence[Any], single: bool) -> Any:
     """Flat results in the structure of the arguments that they belong to."""
     items = iter(found)
-    parts = tuple(tree.unflatten(s, [next(items) for _ in range(tree.count(s))]) for s in structures)
+    parts = tuple(
+        tree.unflatten(s, [next(items) for _ in range(tree.count(s))]) for s in structures
+    )
     return parts[0] if single else parts
 
 

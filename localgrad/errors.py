@@ -54,9 +54,15 @@ def _mend(values: Any) -> str:
     if len(shapes) == 2 and shapes[0] != shapes[1]:
         a, b = shapes
         if len(a) == 1 and len(b) == 2 and b[0] == a[0]:
-            return f"\n  To stretch the first along the second's columns, write x[:, None] ({a} -> {(a[0], 1)})."
+            return (
+                "\n  To stretch the first along the second's columns, write x[:, None] "
+                f"({a} -> {(a[0], 1)})."
+            )
         if len(b) == 1 and len(a) == 2 and a[0] == b[0]:
-            return f"\n  To stretch the second along the first's columns, write y[:, None] ({b} -> {(b[0], 1)})."
+            return (
+                "\n  To stretch the second along the first's columns, write y[:, None] "
+                f"({b} -> {(b[0], 1)})."
+            )
         if len(a) == 2 and len(b) == 2 and a[1] == b[1]:
             return "\n  If this is a matrix product, write a @ b.mT: the inner sizes must agree."
     return ""
@@ -156,7 +162,9 @@ def not_one_element(shape: tuple[int, ...], where: str) -> ShapeError:
 
 def no_derivative(op: str, argument: str, where: str) -> GraphError:
     """An operation that was declared without a local gradient for this argument."""
-    return GraphError(f"`{op}` declares no local gradient with respect to `{argument}`{_at(where)}.")
+    return GraphError(
+        f"`{op}` declares no local gradient with respect to `{argument}`{_at(where)}."
+    )
 
 
 def no_numpy_function(name: str, where: str) -> LocalgradError:
@@ -189,7 +197,7 @@ def no_workload_file(path: Path) -> LocalgradError:
     """`localgrad bench` was given a file that is not there, or that defines no WORKLOAD."""
     return LocalgradError(
         f"{path} holds no workload.\n"
-        "  A workload is a Python file that defines WORKLOAD = localgrad.bench.workload.Workload(…)."
+        "  A workload is a file that defines WORKLOAD = localgrad.bench.workload.Workload(…)."
     )
 
 
@@ -205,7 +213,7 @@ def not_a_scalar_function(output: Any, where: str) -> GraphError:
     what = f"a tensor of shape {output.shape}" if hasattr(output, "shape") else repr(output)
     return GraphError(
         f"grad needs a function that returns one number; this one returned {what}{_at(where)}.\n"
-        "  Reduce it, `return loss.sum()`; or take lg.jacobian(f), or lg.vjp(f, x) with an upstream."
+        "  Reduce it, `return loss.sum()`; or take lg.jacobian(f), or lg.vjp(f, x) and an upstream."
     )
 
 

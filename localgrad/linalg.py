@@ -145,7 +145,8 @@ def matrix_power(x: Any, n: int, /) -> Tensor:
 def matrix_rank(x: Any, /, *, rtol: Any = None) -> Tensor:
     """How many singular values exceed `rtol` times the largest; an integer, without gradient."""
     raw = as_raw(x)
-    return Tensor(xp.linalg.matrix_rank(raw) if rtol is None else xp.linalg.matrix_rank(raw, rtol=rtol))
+    given = {} if rtol is None else {"rtol": rtol}
+    return Tensor(xp.linalg.matrix_rank(raw, **given))
 
 
 def pinv(x: Any, /, *, rtol: Any = None) -> Tensor:
