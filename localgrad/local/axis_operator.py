@@ -31,9 +31,14 @@ class AxisOperator(Operation):
         self.diagonal = diagonal
         self.terms = tuple(terms)
 
+    def given_names(self) -> tuple[str, ...]:
+        """`n` is how many elements lie along the axis."""
+        return ("n",)
+
     def make_plan(self, mask: int) -> Plan:
         functions = [self.diagonal, *(f for term in self.terms for f in term)]
-        names = list(dict.fromkeys(p for f in functions for p in parameters_of(f)))
+        wanted = dict.fromkeys(p for f in functions for p in parameters_of(f))
+        names = [name for name in wanted if name not in self.given_names()]
         everything = (*self.arguments, *self.options, "y")
         return Plan(tuple(names), tuple(everything.index(n) for n in names), (None,))
 
@@ -41,6 +46,7 @@ class AxisOperator(Operation):
         """J·t, or with `transposed` Jᵀ·g."""
         named = dict(zip(node.plan.names, values))
         axis = {**self.defaults, **node.options}["axis"]
+        named["n"] = count(node.likes[0].shape, axis)
 
         def part(function: Callable[..., Any]) -> Any:
             return function(*[named[p] for p in parameters_of(function)])
@@ -56,6 +62,14 @@ class AxisOperator(Operation):
 
     def push(self, node: Node, tangents: Sequence[Any], values: Any) -> Any:
         return self.apply(node, values, tangents[0], transposed=False)
+
+
+def count(shape: tuple[int, ...], axis: Any) -> int:
+    """How many elements of `shape` lie along the axis or axes."""
+    n = 1
+    for a in axis if isinstance(axis, tuple) else (axis,):
+        n *= shape[a]
+    return n
 
 
 def axis_operator(

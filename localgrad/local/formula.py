@@ -79,6 +79,8 @@ def named(function: Callable[..., Any], names: dict[str, Symbol]) -> list[Symbol
 
 def times(upstream: Any, local: Any) -> Symbol:
     read = symbol(local)
+    if upstream.text == "1":
+        return read
     if read.text in ("1", "−1"):
         return upstream if read.text == "1" else -upstream
     if read.text.startswith("1/") and read.binds == PRODUCT:
@@ -109,7 +111,7 @@ def of_axis_operator(op: Any, index: int, names: dict[str, Symbol]) -> Symbol:
     total: Any = times(g, op.diagonal(*named(op.diagonal, names)))
     for u, v in op.terms:
         first = symbol(u(*named(u, names)))
-        total = total + times(symbol(v(*named(v, names))), call("sum", times(g, first)))
+        total = total + times(call("sum", times(g, first)), v(*named(v, names)))
     return total
 
 

@@ -15,8 +15,8 @@ SUM, PRODUCT, PREFIX, POWER, ATOM = 1, 2, 3, 4, 5  # how tightly an expression b
 INFIX = {
     "add": ("+", "+", SUM),
     "subtract": ("−", "-", SUM),
-    "multiply": ("·", r" \, ", PRODUCT),
-    "matmul": ("@", r" \, ", PRODUCT),
+    "multiply": ("·", r"\,", PRODUCT),
+    "matmul": ("@", r"\,", PRODUCT),
     "less": ("<", "<", 0),
     "less_equal": ("≤", r"\le", 0),
     "greater": (">", ">", 0),
@@ -239,6 +239,9 @@ def infix(name: str, a: Any, b: Any) -> Symbol:
 
 
 def quotient(a: Any, b: Any) -> Symbol:
+    numerator = symbol(a)
+    if numerator.text.startswith("−") and numerator.binds >= PRODUCT:
+        return -quotient(-numerator, b)  # the sign goes before the fraction, in LaTeX too
     above, below = wrap(a, PRODUCT), wrap(b, POWER)
     return Symbol(
         f"{above.text}/{below.text}",

@@ -30,14 +30,6 @@ def standardized(x: Any, axis: Any = -1, eps: float = 1e-5) -> Any:
     return (x - xp.mean(x, axis=axis, keepdims=True)) * spread_of(x, axis, eps)
 
 
-def count(x: Any, axis: Any) -> int:
-    """How many elements lie along the axes."""
-    n = 1
-    for a in axis if isinstance(axis, tuple) else (axis,):
-        n *= x.shape[a]
-    return n
-
-
 softmax = axis_operator(
     "softmax",
     softmax_of,
@@ -67,8 +59,8 @@ standardize = axis_operator(
     standardized,
     diagonal=lambda x, axis, eps: spread_of(x, axis, eps),
     terms=[
-        (lambda x, axis, eps: -spread_of(x, axis, eps) / count(x, axis), lambda: 1),
-        (lambda x, y, axis, eps: y * (-spread_of(x, axis, eps) / count(x, axis)), lambda y: y),
+        (lambda x, axis, eps, n: -spread_of(x, axis, eps) / n, lambda: 1),
+        (lambda x, y, axis, eps, n: -spread_of(x, axis, eps) / n * y, lambda y: y),
     ],
     doc="(x - mean) / √(var + eps) along the axis or axes: the core of every normalisation.",
     example=draw.anywhere,

@@ -47,7 +47,7 @@ polygamma: Pointwise = pointwise(
     "polygamma",
     lambda n, x: xp.polygamma(n, x),
     n=None,
-    x=lambda n, x: polygamma.run(n + 1, x),
+    x=lambda n, x: (-1) ** n * xp.gamma(n + 2) * xp.zeta(n + 2, x),
     doc="The n-th derivative of digamma.",
     example=lambda rng: ((1, rng.uniform(0.5, 3.0, (3, 4))), {}),
 )
