@@ -139,7 +139,7 @@ def value_and_grad(
 
     >>> import localgrad as lg
     >>> lg.value_and_grad(lambda x: x * x)(3.0)
-    (Tensor(9., dtype=float32, ...), Tensor(6., dtype=float32))
+    (Tensor(9., dtype=float32), Tensor(6., dtype=float32))
     """
 
     @functools.wraps(f)
