@@ -122,6 +122,7 @@ function layoutGroup(group: Group, sizes: Size[], strands: Strand[], inner: Map<
     const [from, to] = ends[index]!;
     if (from !== to) graph.setEdge(from, to, { weight: source && consumer ? 2 : 1 }, String(index));
   });
+  if (graph.hasNode("wall-left") || graph.hasNode("wall-right")) holdWalls(graph, group, strands);
   dagre.layout(graph);
 
   const rows = new Map<string, Row>();
@@ -182,14 +183,19 @@ function measured(
     stretch(column - width / 2, column + width / 2, y - height / 2, y + height / 2);
   });
   for (const row of bends.flat()) stretch(row.column, row.column, row.y - 6, row.y + 6);
+  const portAt = (id: string): Row => rows.get(id)!;
+  strands.forEach(({ source, consumer }, index) => {
+    const port = source ? (consumer ? null : portAt(ends[index]![1])) : portAt(ends[index]![0]);
+    if (port) stretch(port.column, port.column, port.y - 6, port.y + 6);
+  });
   const dx = (open ? PADDING : 0) - left;
   const dy = (open ? HEADER : 0) - top;
   for (const box of boxes.values()) Object.assign(box, { x: box.x + dx, y: box.y + dy });
   const ports = new Map<VisibleEdge, number>();
   const routes = new Map<VisibleEdge, Point[]>();
   strands.forEach(({ edge, source, consumer }, index) => {
-    if (!source) ports.set(edge, rows.get(ends[index]![0])!.y + dy);
-    if (!consumer) ports.set(edge, rows.get(ends[index]![1])!.y + dy);
+    if (!source) ports.set(edge, portAt(ends[index]![0]).y + dy);
+    if (!consumer) ports.set(edge, portAt(ends[index]![1]).y + dy);
     routes.set(edge, thin(bends[index]!.map(({ column, y }) => ({ x: column + dx, y: y + dy }))));
   });
   return {
@@ -207,6 +213,16 @@ function addPort(graph: DagreGraph, id: string, side: "left" | "right", index: n
   if (side === "left") graph.setEdge(wall, id, { weight: 8 }, `wall${index}`);
   else graph.setEdge(id, wall, { weight: 8 }, `wall${index}`);
   return id;
+}
+
+/** The walls stand outside of everything, so that no port lies behind an item. */
+function holdWalls(graph: DagreGraph, group: Group, strands: Strand[]): void {
+  const fed = new Set(strands.filter((strand) => strand.source).map((strand) => strand.consumer));
+  const feeding = new Set(strands.filter((strand) => strand.consumer).map((strand) => strand.source));
+  for (const child of group.children) {
+    if (graph.hasNode("wall-left") && !fed.has(child)) graph.setEdge("wall-left", child.id, { weight: 0 }, "hold");
+    if (graph.hasNode("wall-right") && !feeding.has(child)) graph.setEdge(child.id, "wall-right", { weight: 0 }, "hold");
+  }
 }
 
 /** Drops the points that lie on the straight line between their neighbours. */

@@ -2,7 +2,11 @@
 
 import type { LedgerNode } from "./ledger";
 
+/** What the user wrote, "linear", rather than what the framework made of it, "AddmmBackward0". */
+export function nameOf(node: LedgerNode): string {
+  return node.label || node.op;
+}
+
 export function placeOf(node: LedgerNode): string {
-  if (node.kind !== "op") return node.label || node.op;
-  return node.module ? `${node.module} ${node.op}` : node.op;
+  return node.kind === "op" && node.module ? `${node.module} ${nameOf(node)}` : nameOf(node);
 }

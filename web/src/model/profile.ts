@@ -1,8 +1,10 @@
 // The depth profile: one column a block, in forward order, with the gradient that arrives there,
 // how it splits over branches, and the gradients of its parameters.
 
+import { callsOf } from "./calls";
 import type { Ledger, LedgerNode } from "./ledger";
 import type { Metrics } from "./metrics";
+import { nameOf } from "./place";
 import { sharesOf } from "../draw/shares";
 
 export interface Column {
@@ -27,16 +29,13 @@ function cut(path: string, depth: number): string {
   return path.split(".").slice(0, depth).join(".");
 }
 
-function keyOf(node: LedgerNode, depth: number): string {
-  const path = cut(node.module, depth);
-  return node.step === null || node.kind !== "op" ? path : `${path} @${node.step + 1}`;
-}
-
-function columnsAt(nodes: LedgerNode[], depth: number): Column[] {
+function columnsAt(nodes: LedgerNode[], depth: number, calls: ReturnType<typeof callsOf>): Column[] {
   const columns = new Map<string, Column>();
   for (const node of nodes) {
     if (node.kind !== "op") continue;
-    const key = keyOf(node, depth);
+    const path = cut(node.module, depth);
+    const call = calls(node);
+    const key = call && path.startsWith(call.outer) ? `${path} @${call.number + 1}` : path;
     const known = columns.get(key);
     if (known) known.nodes.push(node.id);
     else columns.set(key, { title: key, nodes: [node.id], parameters: [], first: node.id });
@@ -51,7 +50,7 @@ function stretches(nodes: LedgerNode[]): Column[] {
   const columns: Column[] = [];
   for (let at = 0; at < operations.length; at += size) {
     const part = operations.slice(at, at + size);
-    const title = part.length === 1 ? part[0]!.op : `${at + 1}–${at + part.length}`;
+    const title = part.length === 1 ? nameOf(part[0]!) : `${at + 1}–${at + part.length}`;
     columns.push({ title, nodes: part.map((node) => node.id), parameters: [], first: part[0]!.id });
   }
   return columns;
@@ -71,9 +70,10 @@ function giveParameters(columns: Column[], ledger: Ledger): Column[] {
 export function columnsOf(ledger: Ledger): Column[] {
   const { nodes } = ledger;
   const deepest = Math.max(0, ...nodes.map((node) => (node.module ? node.module.split(".").length : 0)));
+  const calls = callsOf(ledger);
   let chosen: Column[] = [];
   for (let depth = 1; depth <= deepest && chosen.length < ENOUGH_COLUMNS; depth++) {
-    const columns = columnsAt(nodes, depth);
+    const columns = columnsAt(nodes, depth, calls);
     if (columns.length > MOST_COLUMNS) break;
     chosen = columns;
   }

@@ -1,9 +1,11 @@
 // From the flat list of nodes to the tree of items: modules, then calls, then folds, then chunks.
 
+import { callsOf } from "./calls";
 import { chunk, fold, mergeStack } from "./fold";
 import { shape } from "./format";
 import { adopt, isGroup, newGroup, type Group, type Item, type Leaf } from "./items";
 import type { Ledger, LedgerNode } from "./ledger";
+import { nameOf } from "./place";
 
 export interface Tree {
   root: Group;
@@ -30,8 +32,7 @@ function orders(ledger: Ledger): number[] {
 
 function leafTitle(node: LedgerNode): string {
   if (node.kind === "parameter") return lastSegment(node.label || node.op);
-  if (node.kind === "op") return node.op.replace(/Backward\d*$/, "") || node.op;
-  return node.label || node.op;
+  return nameOf(node);
 }
 
 function makeLeaf(node: LedgerNode, order: number): Leaf {
@@ -62,52 +63,23 @@ class ModuleTree {
   }
 
   /** The n-th call of a module, inside the module; its inner modules get groups of their own. */
-  call(path: string, step: number): Group {
-    const key = `${path}@${step}`;
+  call(path: string, number: number): Group {
+    const key = `${path}@${number}`;
     const known = this.groups.get(key);
     if (known) return known;
-    const made = newGroup("call", `c:${key}`, `call ${step + 1}`);
+    const made = newGroup("call", `c:${key}`, `call ${number + 1}`);
     made.path = path;
     this.group(path).children.push(made);
     this.groups.set(key, made);
     return made;
   }
 
-  inCall(outer: string, step: number, path: string): Group {
-    const call = this.call(outer, step);
+  inCall(outer: string, number: number, path: string): Group {
+    const call = this.call(outer, number);
     if (path === outer) return call;
     const inner = outer ? path.slice(outer.length + 1) : path;
-    return this.group(path, `${outer}@${step}.${inner}`);
+    return this.group(path, `${outer}@${number}.${inner}`);
   }
-}
-
-/** For each module path: the outermost module around it that is called several times as a whole. */
-function repeatedModules(ledger: Ledger): Map<string, string> {
-  const steps = new Map<string, Set<number>>();
-  const once = new Set<string>();
-  for (const node of ledger.nodes) {
-    if (node.kind !== "op") continue;
-    for (const path of ancestors(node.module)) {
-      if (node.step === null) once.add(path);
-      else (steps.get(path) ?? steps.set(path, new Set()).get(path)!).add(node.step);
-    }
-  }
-  const repeated = (path: string) => !once.has(path) && (steps.get(path)?.size ?? 0) > 1;
-  const outer = new Map<string, string>();
-  for (const path of steps.keys()) {
-    const whole = ancestors(path).find(repeated);
-    if (whole !== undefined) outer.set(path, whole);
-  }
-  return outer;
-}
-
-/** "", "a", "a.b" for "a.b". */
-function ancestors(path: string): string[] {
-  const result = [""];
-  if (!path) return result;
-  const parts = path.split(".");
-  parts.forEach((_, index) => result.push(parts.slice(0, index + 1).join(".")));
-  return result;
 }
 
 /** A module that does one thing is drawn as that thing. */
@@ -139,12 +111,12 @@ function foldTree(group: Group, ledger: Ledger): void {
 export function buildTree(ledger: Ledger): Tree {
   const modules = new ModuleTree(ledger);
   const order = orders(ledger);
-  const repeated = repeatedModules(ledger);
+  const calls = callsOf(ledger);
   const leafOf = ledger.nodes.map((node) => makeLeaf(node, order[node.id]!));
   for (const leaf of leafOf) {
-    const { module, step, kind } = leaf.node;
-    const outer = kind === "op" && step !== null ? repeated.get(module) : undefined;
-    const home = outer === undefined ? modules.group(module) : modules.inCall(outer, step!, module);
+    const { module } = leaf.node;
+    const call = calls(leaf.node);
+    const home = call ? modules.inCall(call.outer, call.number, module) : modules.group(module);
     home.children.push(leaf);
   }
   sortTree(modules.root);

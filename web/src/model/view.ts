@@ -1,7 +1,7 @@
 // What is visible for a set of expanded groups: the items, and the edges between them. Every
 // edge of the ledger is drawn between the outermost closed items around its two ends.
 
-import { isGroup, lineage, type Group, type Item } from "./items";
+import { contains, isGroup, lineage, type Group, type Item } from "./items";
 import type { Ledger } from "./ledger";
 import type { Tree } from "./tree";
 
@@ -45,16 +45,45 @@ function connect(source: Item, consumer: Item, root: Group): Omit<VisibleEdge, "
   };
 }
 
+/** More uses than this of one parameter inside one open group end together at its border. */
+const MOST_USES = 5;
+
+/**
+ * Where the edges of a parameter that is used all over an open group end: at the border of the
+ * outermost group inside which they part. The use itself is seen when the group is closed, and in
+ * the side panel.
+ */
+function sharedEnds(ledger: Ledger, shown: Item[]): Map<string, Item> {
+  const uses = new Map<string, { group: Group; inside: Set<Item> }>();
+  for (const edge of ledger.edges) {
+    const source = shown[edge.source]!;
+    const consumer = shown[edge.consumer]!;
+    if (isGroup(source) || source.node.kind === "op") continue;
+    for (let group = consumer.parent; group && !contains(group, source); group = group.parent) {
+      const key = `${source.id}>${group.id}`;
+      const use = uses.get(key) ?? uses.set(key, { group, inside: new Set() }).get(key)!;
+      use.inside.add(lineage(consumer)[lineage(group).length]!);
+    }
+  }
+  const ends = new Map<string, Item>();
+  for (const [key, { group, inside }] of uses) if (inside.size > MOST_USES) ends.set(key, group);
+  return ends;
+}
+
 export function makeView(ledger: Ledger, tree: Tree, expanded: ReadonlySet<string>): View {
   const shown = tree.leafOf.map((leaf) => {
     for (const item of lineage(leaf)) if (!isOpen(item, expanded)) return item;
     return leaf;
   });
+  const ends = sharedEnds(ledger, shown);
+  const endOf = (source: Item, consumer: Item): Item =>
+    lineage(consumer).find((around) => ends.has(`${source.id}>${around.id}`)) ?? consumer;
   const edges = new Map<string, VisibleEdge>();
   const add = (source: number, consumer: number, edge: number | null, cut: number | null): void => {
     const from = shown[source];
-    const to = shown[consumer];
-    if (!from || !to || from === to) return;
+    const close = shown[consumer];
+    if (!from || !close || from === close) return;
+    const to = ends.size && cut === null ? endOf(from, close) : close;
     const id = cut === null ? `${from.id}>${to.id}` : `cut${cut}`;
     let known = edges.get(id);
     if (!known) {

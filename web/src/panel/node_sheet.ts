@@ -4,7 +4,7 @@ import type { Context } from "../context";
 import { percent, plural, shape, show, signed } from "../model/format";
 import type { LedgerEdge, LedgerNode, Stats } from "../model/ledger";
 import type { Metrics } from "../model/metrics";
-import { placeOf } from "../model/place";
+import { nameOf, placeOf } from "../model/place";
 import { notice } from "./finding_sheet";
 import type { Cell, CellLike, Section, Sheet } from "./sections";
 
@@ -160,8 +160,8 @@ export function nodeSheet(node: LedgerNode, context: Context): Sheet {
   sections.push(...histograms(metrics.ledger.nodes[node.id]!), ...source(node, context));
   return {
     kicker: [node.kind === "op" ? "operation" : node.kind, node.module].filter(Boolean).join(" · "),
-    title: node.kind === "op" ? node.op : node.label || node.op,
-    subtitle: node.names.length > 1 ? `also ${node.names.slice(1).join(", ")}` : node.kind === "op" && node.label !== node.op ? node.label : "",
+    title: nameOf(node),
+    subtitle: node.names.length > 1 ? `also ${node.names.slice(1).join(", ")}` : node.kind === "op" && node.label !== node.op ? node.op : "",
     where: node.where, tags: tags.filter(Boolean), route: node.id, sections,
   };
 }
