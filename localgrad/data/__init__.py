@@ -11,15 +11,22 @@ from localgrad.data.dataset import (
 from localgrad.data.digits import digits
 from localgrad.data.loader import DataLoader
 from localgrad.data.mnist import mnist
+from localgrad.data.scenes import Scene, scenes
+from localgrad.data.text import Text, characters, standard_library
 
 __all__ = [
     "ConcatDataset",
     "DataLoader",
     "Dataset",
+    "Scene",
     "Subset",
     "TensorDataset",
+    "Text",
+    "characters",
     "default_collate",
     "digits",
     "mnist",
     "random_split",
+    "scenes",
+    "standard_library",
 ]

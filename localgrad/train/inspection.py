@@ -42,7 +42,7 @@ def explain_parameter(console: Console, folder: Path, name: str, index: str | No
     element = None if index is None else read_index(index, name, shapes[name])
     ledger = record(training, "values")
     console.print(
-        f"{training.run.settings.recipe}, after step {training.step:,}, on the first "
+        f"{Path(training.run.settings.recipe).stem}, after step {training.step:,}, on the first "
         f"{training.recipe.batch_size} examples of its training set",
         style="dim",
         highlight=False,

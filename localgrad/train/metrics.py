@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from localgrad.train.files import write_atomically
+from localgrad.nn.files import replacing
 
 
 class Metrics:
@@ -16,7 +16,8 @@ class Metrics:
     def __init__(self, path: Path, resume_after: int) -> None:
         """Keep the lines up to and including step `resume_after`, drop what follows them."""
         kept = [line for line in read(path) if line["step"] <= resume_after]
-        write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
+        with replacing(path) as beside:
+            Path(beside).write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
         self.file = open(path, "a", encoding="utf-8")  # noqa: SIM115
 
     def add(self, **values: Any) -> None:

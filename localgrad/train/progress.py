@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,9 @@ class Progress:
         recipe, settings = training.recipe, training.run.settings
         parameters = sum(p.size for p in training.network.parameters())
         self.console.print(
-            f"[bold]{settings.recipe}[/]  {recipe.summary()}", highlight=False, soft_wrap=True
+            f"[bold]{Path(settings.recipe).stem}[/]  {recipe.summary()}",
+            highlight=False,
+            soft_wrap=True,
         )
         self.console.print(
             f"{len(training.train_set):,} examples to learn from, {len(training.held_out):,} held "

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from localgrad import errors_of_runs as errors
+from localgrad.nn.files import replacing
 from localgrad.train import catalogue
-from localgrad.train.files import write_atomically
 from localgrad.train.recipe import Recipe
 
 FORMAT = "localgrad-run/1"
@@ -84,8 +84,8 @@ def start(folder: Path | None, settings: Settings) -> Run:
     if (folder / "settings.json").exists():
         raise errors.run_exists(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    content = json.dumps(dataclasses.asdict(settings), indent=2) + "\n"
-    write_atomically(folder / "settings.json", content.encode())
+    with replacing(folder / "settings.json") as path:
+        Path(path).write_text(json.dumps(dataclasses.asdict(settings), indent=2) + "\n", "utf-8")
     return Run(folder, settings)
 
 

@@ -10,9 +10,11 @@ from localgrad import errors_of_runs as errors
 from localgrad import random
 from localgrad.data import DataLoader
 from localgrad.graph.record import no_grad
+from localgrad.nn.files import load, save
 from localgrad.nn.utils import clip_grad_norm_
-from localgrad.train import checkpoint
 from localgrad.train.run import Run
+
+FORMAT = "localgrad-checkpoint/1"
 
 
 class Training:
@@ -74,6 +76,7 @@ class Training:
     def save(self) -> None:
         """The whole state, in one file that is written atomically."""
         state = {
+            "format": FORMAT,
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
@@ -84,14 +87,16 @@ class Training:
             "epoch": self.epoch,
             "means": [self.means.count, self.means.sums],
         }
-        checkpoint.save(self.run.checkpoint, state)
+        save(state, self.run.checkpoint)
 
     def restore(self) -> bool:
         """Go on from the run's checkpoint; False where it was killed before the first one."""
         path = self.run.checkpoint
         if not path.exists():
             return False
-        state = checkpoint.load(path)
+        state = load(path)
+        if state.get("format") != FORMAT:
+            raise errors.foreign_checkpoint(path, list(state))
         examples = [len(self.train_set), len(self.held_out)]
         if state["examples"] != examples:
             raise errors.other_data(self.run.folder, state["examples"], examples)

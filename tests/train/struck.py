@@ -45,10 +45,7 @@ def main() -> None:
     os.replace = watched(os.replace, after=True)
     command.train = functools.partial(loop.train, every=0.0)
     sys.argv = ["localgrad", *sys.argv[3:]]
-    try:
-        cli.main()
-    finally:
-        print(f"events: {events}")
+    cli.main()
 
 
 if __name__ == "__main__":
