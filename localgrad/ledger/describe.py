@@ -42,11 +42,11 @@ def describe(
         record.flags = [flag] if flag else []
     if made is not None and made.row >= 0:
         record.value = recorder.moments.stats(made.row)
-        record.shape, record.dtype = list(made.shape), made.dtype
+        record.shape, record.dtype = list(made.shape), made.dtype.name
         if made.value is not None:
             enrich(record.value, made.value)
     elif arrival is not None and not record.shape:
-        record.shape, record.dtype = list(arrival.shape), arrival.dtype
+        record.shape, record.dtype = list(arrival.shape), arrival.dtype.name
     if made is not None:
         record.inputs = _input_shapes(made.likes, record.shape, len(made.inputs))
     record.units = recorder.units.get(node)

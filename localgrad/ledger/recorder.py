@@ -7,6 +7,7 @@ contributions of a join can be read when their sum is known.
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any, NamedTuple
 
 from localgrad.graph.mutation import Mutation as Change
@@ -26,7 +27,7 @@ class Made(NamedTuple):
 
     row: int  # of the value's moments; -1 for an operation with several outputs
     shape: tuple[int, ...]
-    dtype: str
+    dtype: Any
     inputs: tuple[Node | None, ...]
     kept: Any
     likes: Any
@@ -51,7 +52,7 @@ class Arrival(NamedTuple):
     difference: float  # ‖g − Σgᵢ‖²
     array: Any  # the sum, at level "values"
     shape: tuple[int, ...]
-    dtype: str
+    dtype: Any
 
 
 class Recorder:
@@ -86,7 +87,7 @@ class Recorder:
         several = y.__class__ is tuple
         row = -1 if several else self.moments.add(y)
         shape = () if several else y.shape
-        dtype = "" if several else y.dtype.name
+        dtype = None if several else y.dtype
         self.made_nodes[node] = Made(
             row,
             shape,
@@ -107,7 +108,7 @@ class Recorder:
             form = self.forms[name] = units.form_of(name)
         if form is not None:
             self._count_units(node, form, row, y)
-        if self.moments.nonfinite(row):
+        if not isfinite(self.moments.last):
             self._look_for_bad_inputs(node, values)
 
     def constant(self, op: Any, y: Any, values: Any, sources: Any) -> None:
@@ -171,7 +172,7 @@ class Recorder:
             difference,
             xp.array(getattr(upstream, "value", upstream)) if self.keeps_all else None,
             upstream.shape,
-            upstream.dtype.name,
+            upstream.dtype,
         )
 
     def sent(self, node: Node, upstream: Any, downstreams: Any, needs: Any) -> None:
@@ -179,7 +180,9 @@ class Recorder:
         if self._depth > 1:
             return
         if node not in self.made_nodes:  # made before the ledger was opened
-            self.made_nodes[node] = Made(-1, (), "", node.inputs, node.kept, node.likes, None, None)
+            self.made_nodes[node] = Made(
+                -1, (), None, node.inputs, node.kept, node.likes, None, None
+            )
         pending = self._pending
         if not node.op.makes_buffers:
             # A black box may hand out one buffer again and again: keep what it said, when it did.
@@ -213,7 +216,7 @@ class Recorder:
             self.moments.add(next(g for g in part.array if g is not None)) for part in parts
         )
         contributions = tuple(part._replace(array=None) for part in parts)
-        return Arrival(row, contributions, rows, 0.0, None, (), vectors[0].dtype.name)
+        return Arrival(row, contributions, rows, 0.0, None, (), vectors[0].dtype)
 
     def _count_units(self, node: Node, form: str, row: int, y: Any) -> None:
         moments, limits = self.moments, self.thresholds
