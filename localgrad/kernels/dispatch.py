@@ -15,7 +15,8 @@ from localgrad.kernels import reference_convolution as by_taps
 from localgrad.kernels import reference_dense as dense
 from localgrad.kernels import reference_normalisation as norms
 
-SMALL_PRODUCT = 1 << 15  # multiply-adds below which NumPy is quicker than a kernel's launch
+SMALL_PRODUCT = 1 << 17  # multiply-adds below which NumPy is quicker than a kernel's launch
+SMALL_LOSS = 1 << 8  # elements, where NumPy needs a dozen calls for one kernel
 SMALL_ROWS = 1 << 13  # elements, likewise, of what passes over memory once
 
 FLOATS = ("f4", "f8")
@@ -130,7 +131,7 @@ def cross_entropy(
     x: Any, target: Any, weight: Any, ignore_index: int, smoothing: float
 ) -> tuple[Any, Any, Any]:
     """Losses per row, softmax(x), and the weight of each row (None where all count alike)."""
-    if weight is None and not smoothing and x.size >= SMALL_ROWS and suits(x):
+    if weight is None and not smoothing and x.size >= SMALL_LOSS and suits(x):
         losses, probabilities = cpu.cross_entropy(x, target, ignore_index)
         ignored = target == ignore_index
         return losses, probabilities, (~ignored).astype(x.dtype) if ignored.any() else None
@@ -142,7 +143,7 @@ def cross_entropy_backward(
 ) -> Any:
     """∂/∂x of Σ scale · row loss, for `scale` one number or one per row."""
     plain = weight is None and not smoothing
-    if plain and probabilities.size >= SMALL_ROWS and suits(probabilities):
+    if plain and probabilities.size >= SMALL_LOSS and suits(probabilities):
         return cpu.cross_entropy_backward(scale, probabilities, target, ignore_index)
     return dense.cross_entropy_backward(
         scale, probabilities, target, weight, ignore_index, smoothing

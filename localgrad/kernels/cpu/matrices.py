@@ -16,7 +16,7 @@ from .pool import pool
 from .product import product, scratch_bytes
 from .workspace import workspace
 
-SMALL = 1 << 16  # multiply-adds below which a second thread costs more than it brings
+SMALL = 1 << 18  # multiply-adds below which a second thread costs more than it brings
 
 
 @njit(cache=CACHE)
