@@ -70,6 +70,17 @@ def values_changed(cause: Exception) -> GraphError:
     )
 
 
+def graph_gone(cause: Exception) -> GraphError:
+    """PyTorch cannot run the recorded sweep again."""
+    text = str(cause).partition("\n")[0]
+    if "modified by an inplace operation" in text:
+        return values_changed(cause)
+    return GraphError(
+        f"the recorded graph cannot be swept again ({text}).\n"
+        "  Record at a level that keeps it: Ledger(model, level='edges')."
+    )
+
+
 def bad_index(index: object, shape: Iterable[int]) -> LedgerError:
     """An element that the target does not have."""
     return LedgerError(

@@ -13,8 +13,9 @@ from localgrad.ledger.absence import explain_absences
 from localgrad.ledger.build import snippets
 from localgrad.ledger.model import EdgeRecord, LedgerRecord, Mutation, NodeRecord, Stats
 from localgrad.torch import names
-from localgrad.torch.cut_records import record_cuts, record_lost_losses
+from localgrad.torch.cut_records import record_cuts, record_lost_losses, take_in_cut_sources
 from localgrad.torch.describe import Describe
+from localgrad.torch.folding import folded
 from localgrad.torch.recorder import Recorder
 from localgrad.torch.statistics import densely
 from localgrad.torch.sweep import Join, Sent, Sweep, Target
@@ -42,7 +43,10 @@ class Build:
         self.ids: dict[Key, int] = {}
         self.sent: dict[int, Sent] = {}  # by the edge's id
         self.lost: dict[int, int] = {}  # id of a loss without a graph -> id of its record
+        self.folded: list[dict[int, Target]] = []  # by sweep
+        take_in_cut_sources(recorder)
         for number, sweep in enumerate(recorder.sweeps):
+            self.folded.append(folded(sweep))
             self._nodes_of(number, sweep)
         self._unused_parameters()
         for number, sweep in enumerate(recorder.sweeps):
@@ -61,8 +65,9 @@ class Build:
     def _nodes_of(self, number: int, sweep: Sweep) -> None:
         """Leaves first, in the model's order; then operations in the order they were made."""
         entries = sweep.graph.entries
+        slots_of = _slots(sweep)
         order = sorted(
-            range(len(entries)),
+            (index for index in range(len(entries)) if index not in self.folded[number]),
             key=lambda i: (
                 (0, self.describe.rank(entries[i]), ())
                 if entries[i].is_leaf
@@ -72,17 +77,12 @@ class Build:
         for index in order:
             record = self._add((number, index, -1), self.describe.entry(sweep, index))
             record.sweep = number
-            slots = self.slots(sweep, index)
+            slots = slots_of.get(index, [])
             if len(slots) == 1:
                 record.slot = slots[0]
             for slot in slots if len(slots) > 1 else ():
                 part = self._add((number, index, slot), self.describe.output(sweep, index, slot))
                 part.sweep = number
-
-    def slots(self, sweep: Sweep, index: int) -> list[int]:
-        """The outputs of a node that a gradient arrived at, or else those that are used."""
-        arrived = [slot for node, slot in sweep.arrived if node == index]
-        return sorted(arrived) or sorted(s for node, s in sweep.graph.uses if node == index)
 
     def _add(self, key: Key, record: NodeRecord) -> NodeRecord:
         record.id = len(self.record.nodes)
@@ -93,6 +93,9 @@ class Build:
 
     def node(self, sweep: int, index: int, slot: int = -1) -> NodeRecord:
         """The record of one output of a node, which is the node itself where it has but one."""
+        while index in self.folded[sweep]:
+            index = self.folded[sweep][index][0]
+            slot = -1
         found = self.ids.get((sweep, index, slot))
         return self.record.nodes[self.ids[sweep, index, -1] if found is None else found]
 
@@ -106,7 +109,7 @@ class Build:
                     (i for i, entry in enumerate(graph.entries) if entry.variable is source), None
                 )
             if index is not None:
-                return self.ids[number, index, -1]
+                return self.node(number, index).id
         return None
 
     def id_of_output(self, node: Any, slot: int) -> int | None:
@@ -157,7 +160,9 @@ class Build:
         seeded = set(sweep.roots)
         senders = _single_senders(sweep)
         targets = sorted(
-            sweep.arrived, key=lambda t: (self.node(number, *t).id, t[1]), reverse=True
+            (target for target in sweep.arrived if target[0] not in self.folded[number]),
+            key=lambda t: (self.node(number, *t).id, t[1]),
+            reverse=True,
         )
         for target in targets:
             row = sweep.arrived[target]
@@ -183,15 +188,16 @@ class Build:
     def _edge(
         self, number: int, sweep: Sweep, source: NodeRecord, part: Sent, scale: float
     ) -> EdgeRecord:
-        consumer = self.node(number, part.consumer)
+        position = self.folded[number].get(part.consumer, (part.consumer, part.argument))
+        consumer = self.node(number, position[0])
         found = self.recorder.meter.stats(part.row, scale)
         own = part.consumer in sweep.nested and len(sweep.graph.entries[part.consumer].targets)
         edge = EdgeRecord(
             id=len(self.record.edges),
             source=source.id,
             consumer=consumer.id,
-            argument=part.argument,
-            name=names.argument_name(consumer.op, part.argument),
+            argument=position[1],
+            name=names.argument_name(consumer.op, position[1]),
             size=found.size,
             norm=found.norm,
             rms=found.rms,
@@ -267,6 +273,15 @@ class Build:
         sweeps = self.recorder.sweeps
         return value.mean / (self.describe.scale(sweeps[losses[-1].sweep]) if sweeps else 1.0)
 
+    def unreached(self) -> set[int]:
+        """The nodes that a sweep would have come to, had it not failed before."""
+        return {
+            self.node(number, index).id
+            for number, sweep in enumerate(self.recorder.sweeps)
+            if sweep.error is not None
+            for index in range(len(sweep.graph.entries))
+        }
+
     # -- the rest ------------------------------------------------------------------------------
 
     def _mutations(self) -> None:
@@ -304,5 +319,15 @@ def _single_senders(sweep: Sweep) -> dict[Target, tuple[int, int]]:
         target: (index, argument)
         for index, entry in enumerate(sweep.graph.entries)
         for argument, target in enumerate(entry.targets)
-        if target is not None
+        if target is not None and index in sweep.done
     }
+
+
+def _slots(sweep: Sweep) -> dict[int, list[int]]:
+    """The outputs of each node that a gradient arrived at, or else those that are used."""
+    arrived: dict[int, list[int]] = {}
+    used: dict[int, list[int]] = {}
+    for found, targets in ((arrived, sweep.arrived), (used, sweep.graph.uses)):
+        for index, slot in targets:
+            found.setdefault(index, []).append(slot)
+    return {index: sorted(slots) for index, slots in {**used, **arrived}.items()}

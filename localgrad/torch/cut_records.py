@@ -12,10 +12,26 @@ from localgrad.ledger.vocabulary import canonical
 from localgrad.torch import names
 from localgrad.torch.cuts import OpenCut
 from localgrad.torch.forward import INTO_PYTHON
+from localgrad.torch.recorder import Recorder
+from localgrad.torch.sweep import Sweep
 from localgrad.torch.walk import ACCUMULATE
 
 if TYPE_CHECKING:
     from localgrad.torch.build import Build
+
+
+def take_in_cut_sources(recorder: Recorder) -> None:
+    """Bring what lies behind a cut into the graph of the sweep that used the cut value."""
+    if recorder.lost and not recorder.sweeps:
+        recorder.sweeps.append(Sweep(recorder.meter, recorder.level))
+    for opened in recorder.watch.cuts.cuts.values():
+        nodes = [(source, 0) for source in opened.sources.values() if not is_leaf(source)]
+        if nodes and recorder.sweeps and (opened.consumers or recorder.lost):
+            recorder.sweeps[-1].graph.extend(nodes, recorder.log, ())
+
+
+def is_leaf(source: Any) -> bool:
+    return isinstance(source, Tensor)
 
 
 def record_lost_losses(build: Build) -> None:
@@ -44,7 +60,7 @@ def record_cuts(build: Build) -> None:
         (id(entry.log), entry.node._sequence_nr()): (number, index)
         for number, sweep in enumerate(build.recorder.sweeps)
         for index, entry in enumerate(sweep.graph.entries)
-        if not entry.is_leaf
+        if index in sweep.done
     }
     for opened in build.recorder.watch.cuts.cuts.values():
         used = [
@@ -106,7 +122,7 @@ def behind(build: Build, sources: Iterable[Any]) -> list[str]:
     seen: set[Any] = set()
     stack = []
     for source in sources:
-        if isinstance(source, Tensor):
+        if is_leaf(source):
             leaves[id(source)] = None
         else:
             stack.append(source)

@@ -23,7 +23,7 @@ from localgrad.torch.places import Place, called_by_optimiser, called_by_scaler,
 from localgrad.torch.statistics import Meter
 from localgrad.torch.units import UnitCount, count_units
 
-sequence_number: Callable[[], int] = torch._C._autograd._get_sequence_nr  # type: ignore[attr-defined]
+sequence_number: Callable[[], int] = torch._C._autograd._get_sequence_nr
 
 _PROPERTIES_WITH_NODES = frozenset({"T", "mT", "H", "mH", "real", "imag"})
 INTO_PYTHON = frozenset({"item", "tolist", "numpy", "__float__", "__array__"})
@@ -57,7 +57,7 @@ class Change(NamedTuple):
 class Applied(NamedTuple):
     """One use of a ``torch.autograd.Function``, with what the audit needs to repeat it."""
 
-    function: type
+    function: Any
     arguments: tuple[Any, ...]
     node: int
     place: Place | None

@@ -89,9 +89,15 @@ class Ledger(BaseLedger):
 
     def findings(self) -> list[Finding]:
         """What is wrong, most severe first; empty for a healthy step."""
-        found = super().findings()
+        unreached = self._build().unreached()
+        found = [
+            item
+            for item in super().findings()
+            if item.kind != "unused" or item.node not in unreached
+        ]
         if not self.accumulates:
             found += self._accumulated()
+        self.record.findings = found
         return found
 
     def _accumulated(self) -> list[Finding]:
@@ -145,7 +151,7 @@ class Ledger(BaseLedger):
         number = edge if isinstance(edge, int) else edge.id
         if not 0 <= number < len(record.edges) or record.edges[number].cut:
             raise errors.no_such_edge(edge, len(record.edges))
-        return through(self._recorder, self._build(), number)
+        return through(self._build(), number)
 
     def audit(self, seed: int = 0) -> Audit:
         """Check every ``torch.autograd.Function`` at the values of this very step.

@@ -139,7 +139,7 @@ def _numbered(names: list[str], index: int) -> str:
 
 def unwrap(model: nn.Module) -> tuple[nn.Module, list[nn.Module]]:
     """Return the model a person wrote, and the wrappers (DDP, torch.compile) around it."""
-    wrappers = []
+    wrappers: list[nn.Module] = []
     while True:
         inner = model.module if isinstance(model, _PARALLEL) else getattr(model, "_orig_mod", None)
         if not isinstance(inner, nn.Module):

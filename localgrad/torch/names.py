@@ -92,6 +92,16 @@ def flags(op: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def is_permutation(op: str) -> bool:
+    """Whether the operation shows the same elements in another order or shape."""
+    return stem(op) in ("t", "transpose", "permute", "view", "reshape", "unsafe_view", "alias")
+
+
+def is_cast(op: str) -> bool:
+    """Whether the operation changes the dtype or device and nothing else."""
+    return stem(op) in ("to_copy", "to", "_to_copy")
+
+
 @cache
 def passes_through(op: str) -> bool:
     """Whether the operation may hand on the very gradient that it was given, or a view of it."""

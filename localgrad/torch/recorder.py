@@ -192,7 +192,9 @@ class Recorder:
         if owner < 0:
             sweep.roots += roots
             sweep.scale = log.scales[-1] if log.scales else None
-            for root, output in zip(roots, outputs):
+            for root, output, seed in zip(roots, outputs, seeds):
+                if self.level != "norms":
+                    sweep.seeds.append(torch.ones_like(output) if seed is None else seed.clone())
                 if isinstance(output, Tensor):
                     sweep.root_rows[root] = self.meter.add(output.detach())
         self._name_leaves(sweep.graph.entries[entries.start :])
@@ -275,6 +277,8 @@ class Recorder:
                     sweep.parameter_rows[index] = self.meter.add(variable.detach())
                     if grad is not None:
                         sweep.grads[index] = GradBefore(self.meter.add(grad.detach()), -1)
+                elif index not in sweep.parameter_rows:  # found in a checkpoint, meanwhile
+                    sweep.parameter_rows[index] = self.meter.add(variable.detach())
                 elif grad is not None and index in sweep.grads:
                     row = self.meter.add(grad.detach())
                     sweep.grads[index] = sweep.grads[index]._replace(after=row)

@@ -63,6 +63,7 @@ class Sweep:
     differentiable: bool = False  # create_graph
     graph: Graph = field(default_factory=Graph)
     roots: list[Target] = field(default_factory=list)
+    seeds: list[Tensor] = field(default_factory=list)  # what it began with
     arrived: dict[Target, int] = field(default_factory=dict)
     joins: dict[Target, Join] = field(default_factory=dict)
     sums: dict[Target, Tensor] = field(default_factory=dict)  # at level "values"

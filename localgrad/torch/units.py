@@ -18,7 +18,7 @@ class UnitCount(NamedTuple):
 
     form: str
     axis: int | None
-    count: int
+    units: int
     number: int
 
     def read(self, meter: Meter) -> Units | None:
@@ -27,8 +27,8 @@ class UnitCount(NamedTuple):
         if not found:
             return None
         if self.form == "relu":
-            return Units(self.axis, self.count, dead=found)
-        return Units(self.axis, self.count, saturated=found)
+            return Units(self.axis, self.units, dead=found)
+        return Units(self.axis, self.units, saturated=found)
 
 
 def count_units(

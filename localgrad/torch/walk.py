@@ -98,13 +98,14 @@ def metadata(node: Any, slot: int) -> Any:
 
 def roots_of(outputs: Any) -> list[tuple[Any, int]]:
     """The (node, slot) that each output of a sweep was made by; leaves give their accumulator."""
-    roots = []
+    roots: list[tuple[Any, int]] = []
     for output in outputs:
         if isinstance(output, torch.Tensor):
             if output.grad_fn is not None:
                 roots.append((output.grad_fn, output.output_nr))
             elif output.requires_grad:
-                roots.append((output.view_as(output).grad_fn.next_functions[0][0], 0))
+                view: Any = output.view_as(output).grad_fn
+                roots.append((view.next_functions[0][0], 0))
         else:
             roots.append((output.node, output.output_nr))
     return roots
