@@ -79,7 +79,7 @@ def state_mismatch(
     lines += [f"  unexpected: {name}" for name in unexpected]
     lines += [f"  {n}: the module has shape {own}, the state {got}" for n, own, got in misshapen]
     if missing or unexpected:
-        lines.append("  To load what fits and leave the rest: load_state_dict(state, strict=False).")
+        lines.append("  To load what fits, and only that: load_state_dict(state, strict=False).")
     return StateError("\n".join(lines))
 
 
@@ -120,8 +120,8 @@ def label_out_of_range(label: int, classes: int, where: str) -> ShapeError:
 def no_fan(shape: tuple[int, ...], where: str) -> ShapeError:
     """A vector has no inputs and outputs to scale an initial value by."""
     return ShapeError(
-        f"a tensor of shape {shape} has no number of inputs and outputs{_at(where)}: that takes two "
-        "axes or more.\n  For a bias, write nn.init.zeros_(tensor) or nn.init.uniform_(tensor, …)."
+        f"a tensor of shape {shape} has no number of inputs and outputs{_at(where)}: that takes "
+        "two axes or more.\n  For a bias, write nn.init.zeros_(tensor) or nn.init.uniform_(tensor, …)."
     )
 
 
@@ -175,7 +175,7 @@ def no_parameters(optimiser: str, given: Any, where: str) -> DeclarationError:
         f"{optimiser} takes an iterable of parameters, or of groups; got {_describe(given)}"
         f"{_at(where)}.\n"
         f"  Write optim.{optimiser}(model.parameters(), lr=…). An empty iterable is often "
-        "a generator that was used up, or a model that keeps its layers in a plain list: nn.ModuleList."
+        "a generator that was used up, or a model with its layers in a plain list: nn.ModuleList."
     )
 
 
@@ -463,3 +463,12 @@ def no_attribute(module: str, name: str, known: list[str]) -> NoAttribute:
     if name in ("_registered", "_passing"):
         hint = f" Begin {module}.__init__ with `super().__init__()`."
     return NoAttribute(f"{module} has no attribute {name!r}.{hint}")
+
+
+def inexact_gradient(layer: str, where: str) -> DeclarationError:
+    """An option by which PyTorch changes or hides what a gradient is."""
+    return DeclarationError(
+        f"{layer}: scale_grad_by_freq and sparse have no counterpart here{_at(where)}: gradients "
+        "are those of the function, and dense.\n"
+        "  Divide by the counts in the loss, if that is what is wanted."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -97,6 +98,17 @@ class Sequential(_Numbered):
 
 class ModuleList(_Numbered):
     """A list of modules whose parameters are found; calling them is up to you."""
+
+    def _shown(self) -> list[tuple[str, str]]:
+        """Children by number; a run of equal ones as one line, "0-3" and "4 x …"."""
+        shown = []
+        for text, run in itertools.groupby(super()._shown(), key=lambda pair: pair[1]):
+            names = [name for name, _ in run]
+            if len(names) == 1:
+                shown.append((names[0], text))
+            else:
+                shown.append((f"{names[0]}-{names[-1]}", f"{len(names)} x {text}"))
+        return shown
 
     def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy
 
+from localgrad import network_errors as errors
 from localgrad import ops
+from localgrad.graph.record import here
 from localgrad.nn import functional as F
 from localgrad.nn import init
 from localgrad.nn.functional.dense import check_probability
@@ -114,7 +116,8 @@ class Bilinear(Module):
 class Embedding(Module):
     """y = weight[index]: a learned row for each of `num_embeddings` numbers.
 
-    The row `padding_idx` begins as zeros and learns nothing.
+    The row `padding_idx` begins as zeros and learns nothing. With `max_norm`, rows longer than
+    that are shortened, in place, when they are looked up.
     """
 
     def __init__(
@@ -122,7 +125,10 @@ class Embedding(Module):
         num_embeddings: int,
         embedding_dim: int,
         padding_idx: int | None = None,
-        *,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
         _weight: Any = None,
         _freeze: bool = False,
         device: Any = None,
@@ -134,6 +140,10 @@ class Embedding(Module):
         if padding_idx is not None and padding_idx < 0:
             padding_idx += num_embeddings
         self.padding_idx = padding_idx
+        self.max_norm = max_norm
+        self.norm_type = norm_type
+        if scale_grad_by_freq or sparse:
+            raise errors.inexact_gradient("Embedding", here())
         if _weight is not None:
             self.weight = Parameter(_weight, requires_grad=not _freeze)
             return
@@ -149,17 +159,27 @@ class Embedding(Module):
 
     @classmethod
     def from_pretrained(
-        cls, embeddings: Any, freeze: bool = True, padding_idx: int | None = None
+        cls,
+        embeddings: Any,
+        freeze: bool = True,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
     ) -> Embedding:
         """An embedding with these rows."""
         rows, width = embeddings.shape
-        return cls(rows, width, padding_idx, _weight=embeddings, _freeze=freeze)
+        limits = (padding_idx, max_norm, norm_type)
+        return cls(rows, width, *limits, _weight=embeddings, _freeze=freeze)
 
     def forward(self, input: Any) -> Any:
-        return F.embedding(input, self.weight, self.padding_idx)
+        return F.embedding(
+            input, self.weight, self.padding_idx, self.max_norm, self.norm_type
+        )
 
     def extra_repr(self) -> str:
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        if self.max_norm is not None:
+            padding += f", max_norm={self.max_norm}"
         return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
 
 

@@ -88,7 +88,7 @@ def load(path: str | os.PathLike[str]) -> Any:
         return _put_together(json.loads(metadata[NEST]), arrays)
     except FileNotFoundError:
         raise
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as cause:
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as cause:
         raise errors.unreadable_file(path, cause, here()) from None
 
 
@@ -124,4 +124,4 @@ def _put_together(nest: Any, arrays: dict[str, Any]) -> Any:
     if kind == "dict":
         return {key: _put_together(inner, arrays) for key, inner in content}
     items = [_put_together(inner, arrays) for inner in content]
-    return tuple(items) if kind == "tuple" else items
+    return {"tuple": tuple, "list": list}[kind](items)

@@ -108,8 +108,9 @@ class Module:
                     yield name, value
 
     def name_of_child(self, module: Any) -> str | None:
-        """The attribute under which `module` is a child here, or None."""
-        return next((name for name, child in self._own(MODULE) if child is module), None)
+        """The path that leads from here to `module`, through containers too; None if none does."""
+        within = self.named_modules(remove_duplicate=False)
+        return next((path for path, inner in within if inner is module and path), None)
 
     # -- what is inside ------------------------------------------------------------------------
 
@@ -268,8 +269,12 @@ class Module:
         """What a subclass wants to have said about itself in `repr`."""
         return ""
 
+    def _shown(self) -> list[tuple[str, str]]:
+        """Children by name, as they are printed."""
+        return [(name, repr(module)) for name, module in self._own(MODULE)]
+
     def __repr__(self) -> str:
-        inner = [f"({name}): {_indented(repr(m))}" for name, m in self._own(MODULE)]
+        inner = [f"({name}): {_indented(text)}" for name, text in self._shown()]
         extra = self.extra_repr()
         if not inner:
             return f"{type(self).__name__}({extra})"

@@ -29,6 +29,11 @@ LAYERS = {
     "embedding with padding": (
         lambda nn: nn.Embedding(7, 3, padding_idx=2), RANDOM.integers(0, 7, (4, 5)),
     ),
+    "embedding of short rows": (
+        lambda nn: nn.Embedding(7, 3, max_norm=1.5), RANDOM.integers(0, 7, (4, 5)),
+    ),
+    "batch norm without bias": (lambda nn: nn.BatchNorm2d(3, bias=False), normal(4, 3, 2, 5)),
+    "group norm without bias": (lambda nn: nn.GroupNorm(2, 6, bias=False), normal(3, 6, 2)),
     "conv1d": (lambda nn: nn.Conv1d(4, 6, 3, stride=2, padding=1), normal(2, 4, 9)),
     "conv1d same": (
         lambda nn: nn.Conv1d(4, 6, 4, padding="same", dilation=2), normal(2, 4, 9),

@@ -8,6 +8,7 @@ import numpy
 
 from localgrad import network_errors as errors
 from localgrad import ops
+from localgrad.graph.mutation import note_mutation
 from localgrad.graph.record import here
 from localgrad.local.operation import as_raw
 from localgrad.ops.network import dense
@@ -38,10 +39,17 @@ def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Tensor:
     return y if bias is None else y + bias
 
 
-def embedding(input: Any, weight: Any, padding_idx: int | None = None) -> Tensor:
+def embedding(
+    input: Any,
+    weight: Any,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+) -> Tensor:
     """weight[input]: input of whole numbers (…), weight (rows, width), result (…, width).
 
-    The row `padding_idx` gets no gradient.
+    The row `padding_idx` gets no gradient. With `max_norm`, the rows looked up that are longer
+    are shortened to it first, in place.
     """
     index = as_raw(input)
     rows = weight.shape[0]
@@ -50,9 +58,20 @@ def embedding(input: Any, weight: Any, padding_idx: int | None = None) -> Tensor
     if index.size and (index.min() < 0 or index.max() >= rows):
         wrong = index[(index < 0) | (index >= rows)]
         raise errors.row_out_of_range(int(wrong.flat[0]), rows, here())
-    if padding_idx is not None:
-        weight = dense.hold_row(weight, row=padding_idx)
-    return dense.embedding(weight, index=index)
+    if max_norm is not None:
+        _shorten(as_raw(weight), numpy.unique(index), max_norm, norm_type)
+    looked_up = dense.embedding(weight, index=index)
+    if padding_idx is None:
+        return looked_up
+    padding = (index == padding_idx % rows)[(..., *[None] * (weight.ndim - 1))]
+    return ops.where(padding, as_raw(weight)[padding_idx], looked_up)
+
+
+def _shorten(table: Any, rows: Any, most: float, kind: float) -> None:
+    lengths = numpy.linalg.norm(table[rows], ord=kind, axis=1)
+    note_mutation((table,), "embedding's max_norm")
+    long = rows[lengths > most]
+    table[long] *= (most / (lengths[lengths > most] + 1e-7))[:, None].astype(table.dtype)
 
 
 def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy
+
 from localgrad import kernels, ops
 from localgrad import network_errors as errors
 from localgrad.graph.record import here
@@ -75,7 +77,7 @@ def _maxima(x: Any, looked: tuple[Any, ...], return_indices: bool) -> Any:
     if not return_indices:
         return pooling.max_pool(x, windows=looked)
     index = kernels.max_pool(x.value, looked)[1]
-    return pooling.gather_places(x, index=index), Tensor(index)
+    return pooling.gather_places(x, index=index), Tensor(index.astype(numpy.int64, copy=False))
 
 
 def max_pool1d(
