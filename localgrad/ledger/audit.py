@@ -74,9 +74,21 @@ class _Point:
         return [v.astype(xp.float64) if _is_float(v) else v for v in self.given]
 
     def run(self, arguments: list[Any]) -> list[Any]:
-        """The outputs as arrays."""
+        """The outputs as arrays; of a fused operation, those of its derivation.
+
+        The fused forward may be given numbers that were computed from its arguments beforehand,
+        which do not move with them.
+        """
+        return self._outputs(getattr(self.node.op, "derivation", self.node.op), arguments)
+
+    def run_fused(self, arguments: list[Any]) -> list[Any]:
+        """The outputs of the operation as it ran."""
+        return self._outputs(self.node.op, arguments)
+
+    def _outputs(self, function: Any, arguments: list[Any]) -> list[Any]:
+        given = [Tensor(v) if isinstance(v, xp.ndarray) else v for v in arguments]
         with no_grad():
-            y = self.node.op(*arguments, **self.node.options)
+            y = function(*given, **self.node.options)
         return [part.value for part in (y if isinstance(y, tuple) else (y,))]
 
     def variables(self, arguments: list[Any]) -> tuple[list[Any], list[Tensor]]:
@@ -219,13 +231,19 @@ def _attempt(
 
 
 def _precision(point: _Point, position: int, random: Any) -> float:
-    """The backward in the model's own dtype against the one in double precision."""
+    """Backward and forward in the model's own dtype against those in double precision."""
+    pairs = list(zip(point.run_fused(point.given), point.run(point.wide())))
+    forward = max(_gap(own, wide) for own, wide in pairs)
     upstream = [random.standard_normal(y.shape) for y in point.run(point.given)]
     place = point.moving.index(position)
     own = point.backward(point.given, upstream)[place]
     wide = point.backward(point.wide(), upstream)[place]
     if own is None or wide is None:
-        return 0.0 if own is wide else math.inf
+        return forward if own is wide else math.inf
+    return max(forward, _gap(own, wide))
+
+
+def _gap(own: Any, wide: Any) -> float:
     scale = _norm(wide)
     gap = _norm(own.astype(xp.float64) - wide)
     return gap / scale if scale else gap

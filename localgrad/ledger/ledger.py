@@ -107,9 +107,15 @@ class Ledger(BaseLedger):
         return found
 
     def element_terms(self, edge: EdgeRecord, index: tuple[int, ...]) -> list[tuple[float, float]]:
-        from localgrad.ledger.through import element_terms
+        return [(upstream, local) for _, upstream, local in self.element_products(edge, index)]
 
-        return element_terms(self._replay_of(edge), self._build(), edge.id, index)
+    def element_products(
+        self, edge: EdgeRecord, index: tuple[int, ...]
+    ) -> list[tuple[tuple[int, ...], float, float]]:
+        """(element of the consumer's value, upstream, local) for each product in one element."""
+        from localgrad.ledger.through import element_products
+
+        return element_products(self._replay_of(edge), self._build(), edge.id, index)
 
     def _replay_of(self, edge: EdgeRecord) -> Replay:
         from localgrad.ledger.replay import Replay

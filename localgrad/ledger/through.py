@@ -10,7 +10,7 @@ from localgrad.ledger.build import Build
 from localgrad.ledger.replay import Replay
 from localgrad.tensor import Tensor
 
-_MOST_TERMS = 100_000  # a tangent with more outputs is not spelled out
+_MOST_TERMS = 4_000_000  # a tangent with more outputs is not spelled out
 
 
 def ends_of(build: Build, edge: int) -> tuple[Node, Node, int]:
@@ -35,10 +35,11 @@ def through(replay: Replay, build: Build, edge: int) -> dict[str, Any]:
     }
 
 
-def element_terms(
+def element_products(
     replay: Replay, build: Build, edge: int, index: tuple[int, ...]
-) -> list[tuple[float, float]]:
-    """The products ``upstream × local`` that add up to one element of a contribution.
+) -> list[tuple[tuple[int, ...], float, float]]:
+    """The products that add up to one element of a contribution: (element j of the consumer's
+    value, its upstream, the local gradient ∂yⱼ/∂xᵢ), for all j where the latter is not zero.
 
     ∂yⱼ/∂xᵢ for all j is the forward sweep of the unit vector at i through the one node.
     """
@@ -52,8 +53,11 @@ def element_terms(
     tangents = [unit if i == argument else None for i in range(len(node.inputs))]
     local = node.op.push(node, tangents, node.kept)
     local = getattr(local, "value", local)
-    used = xp.nonzero(local)
-    return [(float(g), float(t)) for g, t in zip(upstream[used], local[used])]
+    used = xp.argwhere(local)
+    return [
+        (tuple(place), float(upstream[tuple(place)]), float(local[tuple(place)]))
+        for place in used.tolist()
+    ]
 
 
 def _leaf_name(build: Build, node: Node) -> str:

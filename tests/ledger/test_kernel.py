@@ -1,0 +1,92 @@
+"""The compiled moments against the NumPy ones, and both against the definitions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from localgrad.kernels import moments as reference
+from localgrad.kernels.cpu import moments as compiled
+from localgrad.ledger.measure import Moments
+
+SIZES = (0, 1, 7, 4095, 4096, 4097, 20000)
+
+
+@pytest.mark.parametrize("implementation", [reference, compiled])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", SIZES)
+def test_moments(implementation: object, dtype: str, size: int) -> None:
+    x = np.random.default_rng(size).normal(size=size).astype(dtype)
+    x[::3] = 0
+    table = np.full((2, reference.COLUMNS), 99.0)
+    square = implementation.measure(x, table, 1)  # type: ignore[attr-defined]
+    wide = x.astype("float64")
+    expected = [(wide**2).sum(), wide.sum(), (x == 0).sum(), 0, (wide**2).sum()]
+    np.testing.assert_allclose(table[1], expected, rtol=1e-12, atol=1e-9)
+    assert square == table[1, reference.SQUARE]
+    assert (table[0] == 99.0).all()
+
+
+@pytest.mark.parametrize("implementation", [reference, compiled])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_nonfinite_elements_are_counted(implementation: object, bad: float) -> None:
+    x = np.ones(9000, "float32")
+    x[[3, 5000, 8999]] = bad
+    x[[4, 6000]] = 0
+    table = np.zeros((1, reference.COLUMNS))
+    implementation.measure(x, table, 0)  # type: ignore[attr-defined]
+    assert table[0, reference.NONFINITE] == 3
+    assert table[0, reference.ZEROS] == 2
+    assert not np.isfinite(table[0, reference.SQUARE])
+
+
+@pytest.mark.parametrize("implementation", [reference, compiled])
+@pytest.mark.parametrize("size", SIZES[1:])
+def test_joins(implementation: object, size: int) -> None:
+    random = np.random.default_rng(size)
+    parts = [random.normal(size=size).astype("float32") for _ in range(3)]
+    total = (parts[0] + parts[1] + parts[2]) * np.float32(1.25)
+    table = np.zeros((5, reference.COLUMNS))
+    gap = implementation.join(parts, total, table, 1)  # type: ignore[attr-defined]
+    for row, part in enumerate(parts, start=1):
+        wide = part.astype("float64")
+        assert table[row, reference.SQUARE] == pytest.approx((wide**2).sum())
+        inner = wide @ total.astype("float64")
+        assert table[row, reference.INNER] == pytest.approx(inner, rel=1e-6, abs=1e-6)
+    difference = total.astype("float64") - sum(part.astype("float64") for part in parts)
+    assert gap == pytest.approx((difference**2).sum(), rel=1e-4)
+
+
+def test_a_vanishing_gradient_does_not_underflow() -> None:
+    moments = Moments()
+    row = moments.add(np.full(100, 1e-30, "float32"))
+    assert moments.stats(row).rms == pytest.approx(1e-30)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(24.0).reshape(2, 3, 4).transpose(2, 0, 1),
+        np.arange(24.0, dtype="float32").reshape(4, 6)[:, ::2],
+        np.broadcast_to(np.arange(4.0), (5, 4)),
+        np.broadcast_to(np.float64(3.0), (2, 3)),
+        np.float32(2.5),
+        np.arange(5, dtype="float16"),
+        np.array([3 + 4j, 0]),
+        np.zeros((0, 3)),
+    ],
+    ids=lambda a: f"{np.asarray(a).dtype}{np.shape(a)}",
+)
+def test_any_layout_is_measured_in_place(array: np.ndarray) -> None:
+    moments = Moments()
+    stats = moments.stats(moments.add(array))
+    assert stats.norm == pytest.approx(np.linalg.norm(np.ravel(array)))
+    if np.asarray(array).dtype.kind == "f":
+        assert stats.size == np.size(array)
+        assert stats.zeros == np.count_nonzero(array == 0)
+
+
+def test_the_table_grows() -> None:
+    moments = Moments()
+    rows = [moments.add(np.full(2, float(i))) for i in range(1000)]
+    assert [moments.stats(row).rms for row in rows] == pytest.approx(range(1000))
