@@ -97,6 +97,16 @@ def open_ledger(browser: Any, tmp_path: Path) -> Iterator[Open]:
     assert complaints == []
 
 
+def until(page: Any, expression: str) -> Any:
+    """Wait for a true value (Playwright's own wait is an `eval`, which the page forbids)."""
+    for _ in range(200):
+        value = page.evaluate(expression)
+        if value:
+            return value
+        page.wait_for_timeout(25)
+    raise AssertionError(f"never became true: {expression}")
+
+
 def _note(message: Any, complaints: list[str]) -> None:
     if message.type in ("error", "warning"):
         complaints.append(f"console: {message.text}")

@@ -6,7 +6,7 @@ import re
 import struct
 from typing import Any
 
-from tests.browser.conftest import Open
+from tests.browser.conftest import Open, until
 from tests.browser.synthetic import transformer, with_findings
 
 # Wide enough that nothing is left out for being too small.
@@ -27,7 +27,7 @@ def node_named(record: Any, name: str) -> int:
 
 
 def test_a_group_opens_and_closes_by_click_and_by_key(open_ledger: Open) -> None:
-    page = open_ledger(transformer(3))
+    page = open_ledger(transformer(12))
     page.locator('[data-item="m:blocks"] .chevron').click()
     assert page.locator('[data-item="m:blocks.1"]').count() == 1
     page.locator('[data-item="m:blocks.1"] .body').dblclick()
@@ -197,12 +197,12 @@ def test_copies_as_markdown_and_as_png(open_ledger: Open) -> None:
     search(page, "head.weight")
     page.keyboard.press("Enter")
     page.keyboard.press("m")
-    page.wait_for_function("window.copied.text")
+    until(page, "window.copied.text")
     text = page.evaluate("window.copied.text")
     assert text.startswith("## head.weight\n")
     assert "| consumer | norm | share | cosine |" in text
     page.keyboard.press("p")
-    page.wait_for_function("window.copied.png")
+    until(page, "window.copied.png")
     *head, size = page.evaluate("window.copied.png")
     assert bytes(head[:8]) == b"\x89PNG\r\n\x1a\n"
     width, height = struct.unpack(">II", bytes(head[16:24]))

@@ -12,7 +12,7 @@ import pytest
 from localgrad.errors_of_runs import RunError
 from localgrad.report import html
 from localgrad.report.embed import STEP_BUDGET, pack
-from tests.browser.conftest import Open
+from tests.browser.conftest import Open, until
 from tests.browser.synthetic import (
     HOSTILE,
     HOSTILE_IMAGE,
@@ -47,7 +47,7 @@ def test_hostile_names_stay_names(open_ledger: Open) -> None:
     assert page.locator(".result").count() >= 2
     page.keyboard.press("Escape")
     page.keyboard.press("m")
-    page.wait_for_function("window.copied.text")
+    until(page, "window.copied.text")
     assert "<script>" not in page.evaluate("window.copied.text").split("```")[0]
     assert page.evaluate("window.hacked") is None
 

@@ -2,7 +2,7 @@
 
 import { Canvas, type Scene } from "./draw/canvas";
 import { edgeState } from "./draw/edges";
-import type { Mark } from "./draw/nodes";
+import { groupSummary, type Mark } from "./draw/nodes";
 import { makeScales, type Scales } from "./draw/scales";
 import type { Context } from "./context";
 import { h } from "./dom";
@@ -289,7 +289,8 @@ export class App implements Context {
       const name = isGroup(target) ? target.title : placeOf(target.node);
       const rows: [string, string][] = [["", name]];
       if (where && where !== name) rows.push(["at", where]);
-      if (!isGroup(target)) rows.push(["shape", target.detail], ["gradient norm", show(metrics.upstreamNorm(target.node))]);
+      if (isGroup(target)) rows.push(["holds", groupSummary(target)]);
+    else rows.push(["shape", target.detail], ["gradient norm", show(metrics.upstreamNorm(target.node))]);
       return this.tooltip.show(event, rows);
     }
     const flow = this.flow(target);

@@ -127,7 +127,7 @@ export class Canvas {
     this.transform = transform;
     this.world.setAttribute("transform", transform.toString());
     const { k } = transform;
-    this.svg.classList.toggle("far", k < 0.5);
+    this.svg.classList.toggle("far", k < 0.46);
     this.svg.classList.toggle("very-far", k < 0.24);
     this.refresh();
     this.events.moved(transform);

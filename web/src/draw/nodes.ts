@@ -2,7 +2,7 @@
 // CS231n's drawings; a node where contributions meet carries a small signed bar of their shares.
 
 import { s } from "../dom";
-import { detailOf, farFont, NUMBERS_WIDTH, titleOf } from "../layout/measure";
+import { detailOf, farFont, titleOf } from "../layout/measure";
 import type { Box } from "../layout/nested";
 import { plural, show } from "../model/format";
 import { isGroup, type Group, type Item, type Leaf } from "../model/items";
@@ -25,19 +25,19 @@ export function gradientText(item: Item, metrics: Metrics): string {
 }
 
 function numbers(item: Item, box: Box, metrics: Metrics): SVGElement[] {
-  const x = box.width - 11;
-  const middle = (isGroup(item) ? 46 : box.height) / 2;
+  const x = isGroup(item) ? 21 : 10;
+  const bottom = box.height - 20;
   const node = metrics.lastNode(item);
   return [
-    s("line", { class: "fraction", x1: box.width - NUMBERS_WIDTH + 8, x2: x, y1: middle, y2: middle }),
-    s("text", { class: "value", x, y: middle - 4.5, "text-anchor": "end" }, valueText(node?.value ?? null)),
-    s("text", { class: "gradient", x, y: middle + 13, "text-anchor": "end" }, gradientText(item, metrics)),
+    s("text", { class: "value", x, y: bottom - 4.5 }, valueText(node?.value ?? null)),
+    s("line", { class: "fraction", x1: x, x2: box.width - 10, y1: bottom, y2: bottom }),
+    s("text", { class: "gradient", x, y: bottom + 12.5 }, gradientText(item, metrics)),
   ];
 }
 
 function leafShape(leaf: Leaf, box: Box): SVGElement[] {
   const { kind } = leaf.node;
-  const radius = kind === "op" || kind === "parameter" ? 7 : box.height / 2;
+  const radius = kind === "op" || kind === "parameter" ? 7 : 20;
   const shape = [s("rect", { class: "body", width: box.width, height: box.height, rx: radius })];
   if (kind === "parameter") shape.push(s("rect", { class: "stripe", x: 0, y: 7, width: 3, height: box.height - 14, rx: 1.5 }));
   return shape;
@@ -53,7 +53,7 @@ function groupShape(group: Group, box: Box): SVGElement[] {
   return shape;
 }
 
-function groupSummary(group: Group): string {
+export function groupSummary(group: Group): string {
   const operations = group.leaves.length - group.parameters;
   return group.parameters
     ? `${plural(operations, "op")} · ${plural(group.parameters, "parameter")}`
@@ -61,20 +61,19 @@ function groupSummary(group: Group): string {
 }
 
 function groupWords(group: Group): SVGElement[] {
-  const title = s("text", { class: "title", x: 24, y: 20 }, titleOf(group));
+  const title = s("text", { class: "title", x: 21, y: 20 }, titleOf(group));
   if (group.times > 1) title.append(s("tspan", { class: "times", dx: 7 }, `×${group.times}`));
   return [
-    s("path", { class: "chevron", d: "M11 12l4 4l-4 4" }),
+    s("path", { class: "chevron", d: "M9 12l4 4l-4 4" }),
     title,
-    s("text", { class: "detail", x: 24, y: 34 }, detailOf(group)),
-    s("text", { class: "summary", x: 24, y: 52 }, groupSummary(group)),
+    s("text", { class: "detail", x: 21, y: 33 }, detailOf(group)),
   ];
 }
 
 function leafWords(leaf: Leaf): SVGElement[] {
   return [
-    s("text", { class: "title", x: 12, y: 18 }, titleOf(leaf)),
-    s("text", { class: "detail", x: 12, y: 32.5 }, detailOf(leaf)),
+    s("text", { class: "title", x: 10, y: 17 }, titleOf(leaf)),
+    s("text", { class: "detail", x: 10, y: 29 }, detailOf(leaf)),
   ];
 }
 

@@ -5,10 +5,8 @@ import { shorten } from "../model/format";
 
 export const FONT = 'Inter, "SF Pro Text", "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
 
-export const LEAF_HEIGHT = 42;
-export const GROUP_HEIGHT = 62;
-/** Room at the right of a leaf for value over gradient. */
-export const NUMBERS_WIDTH = 66;
+export const LEAF_HEIGHT = 71;
+export const GROUP_HEIGHT = 77;
 
 const context = document.createElement("canvas").getContext("2d");
 const known = new Map<string, number>();
@@ -35,7 +33,7 @@ export function detailOf(item: Item): string {
 /** The size of a title seen from afar, where it has the item to itself. */
 export function farFont(item: Item, width: number): string {
   const natural = textWidth(titleOf(item), `600 12.5px ${FONT}`);
-  return `${Math.min(24, 12.5 * Math.max(1, (width - 40) / Math.max(1, natural))).toFixed(1)}px`;
+  return `${Math.min(24, 12.5 * Math.max(1, (width - (isGroup(item) ? 30 : 18)) / Math.max(1, natural))).toFixed(1)}px`;
 }
 
 export interface Size {
@@ -43,12 +41,13 @@ export interface Size {
   height: number;
 }
 
+/** Narrow cards: graphs are far longer than they are tall. */
 export function closedSize(item: Item): Size {
   const title = textWidth(titleOf(item), `600 12.5px ${FONT}`);
-  const detail = textWidth(detailOf(item), `11px ${FONT}`);
+  const detail = textWidth(detailOf(item), `10.5px ${FONT}`);
   if (isGroup(item)) {
     const badge = item.times > 1 ? 34 : 0;
-    return { width: Math.max(136, Math.ceil(Math.max(title + badge, detail)) + 34 + NUMBERS_WIDTH), height: GROUP_HEIGHT };
+    return { width: Math.max(88, Math.ceil(Math.max(title + badge, detail)) + 33), height: GROUP_HEIGHT };
   }
-  return { width: Math.max(104, Math.ceil(Math.max(title, detail)) + 24 + NUMBERS_WIDTH), height: LEAF_HEIGHT };
+  return { width: Math.max(72, Math.ceil(Math.max(title, detail)) + 20), height: LEAF_HEIGHT };
 }

@@ -111,7 +111,7 @@ function rebind(old: Inner, strands: Strand[]): Inner {
 
 function layoutGroup(group: Group, sizes: Size[], strands: Strand[], inner: Map<Item, Inner>): Inner {
   const graph = new dagre.graphlib.Graph({ multigraph: true });
-  graph.setGraph({ rankdir: "LR", nodesep: 20, ranksep: 46, edgesep: 14, ranker: strands.length > 90 ? "tight-tree" : "network-simplex" });
+  graph.setGraph({ rankdir: "LR", nodesep: 20, ranksep: strands.length > group.children.length ? 46 : 28, edgesep: 14, ranker: strands.length > 90 ? "tight-tree" : "network-simplex" });
   graph.setDefaultEdgeLabel(() => ({}));
   group.children.forEach((child, index) => graph.setNode(child.id, { ...sizes[index]! }));
   const ends = strands.map(({ source, consumer }, index): [string, string] => [

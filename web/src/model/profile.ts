@@ -1,7 +1,7 @@
 // The depth profile: one column a block, in forward order, with the gradient that arrives there,
 // how it splits over branches, and the gradients of its parameters.
 
-import { callsOf } from "./calls";
+import { ancestors, callsOf } from "./calls";
 import type { Ledger, LedgerNode } from "./ledger";
 import type { Metrics } from "./metrics";
 import { nameOf } from "./place";
@@ -31,14 +31,19 @@ function cut(path: string, depth: number): string {
 
 function columnsAt(nodes: LedgerNode[], depth: number, calls: ReturnType<typeof callsOf>): Column[] {
   const columns = new Map<string, Column>();
+  const holders = new Set(nodes.flatMap((node) => (node.kind === "op" ? ancestors(node.module).slice(0, -1) : [])));
+  let before = null as Column | null;
   for (const node of nodes) {
     if (node.kind !== "op") continue;
     const path = cut(node.module, depth);
     const call = calls(node);
-    const key = call && path.startsWith(call.outer) ? `${path} @${call.number + 1}` : path;
-    const known = columns.get(key);
+    const key: string = call && path.startsWith(call.outer) ? `${path} @${call.number + 1}` : path;
+    // What a module does between its parts, such as an activation, belongs to the part before.
+    const between = holders.has(path) && ancestors(path).length <= depth;
+    const known: Column | undefined = between && before?.title.startsWith(path) ? before : columns.get(key);
     if (known) known.nodes.push(node.id);
     else columns.set(key, { title: key, nodes: [node.id], parameters: [], first: node.id });
+    before = known ?? columns.get(key)!;
   }
   return [...columns.values()].sort((a, b) => a.first - b.first);
 }

@@ -13,7 +13,7 @@ import { columnsOf, numbersOf, type Column, type ColumnNumbers } from "../model/
 import { Metrics } from "../model/metrics";
 import type { Tooltip } from "./tooltip";
 
-const HEIGHT = 92;
+const HEIGHT = 112;
 const MARGIN = { left: 52, right: 16, top: 12, bottom: 18 };
 
 function logOf(value: number | null): number | null {
