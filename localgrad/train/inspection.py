@@ -9,6 +9,8 @@ from rich.console import Console
 from localgrad import errors_of_runs as errors
 from localgrad.data import DataLoader
 from localgrad.ledger import Ledger
+from localgrad.ledger.trace import trace
+from localgrad.report.trace import trace_lines
 from localgrad.train.run import open_run
 from localgrad.train.training import Training
 
@@ -49,6 +51,10 @@ def explain_parameter(console: Console, folder: Path, name: str, index: str | No
         soft_wrap=True,
     )
     ledger.explain(name, element)
+    if element is not None:
+        console.print("\nstep by step, along the largest product of each sum", style="dim")
+        for line in trace_lines(trace(ledger, ledger.of(name), element)):
+            console.print(line)
 
 
 def read_index(text: str, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:

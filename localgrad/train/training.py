@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+import numpy
+
 from localgrad import errors_of_runs as errors
 from localgrad import random
 from localgrad.data import DataLoader
@@ -38,14 +40,15 @@ class Training:
         """One step of training; returns its loss and scores."""
         self.network.train()
         self.optimizer.zero_grad()
-        loss, scores = self.recipe.loss(self.network, batch)
-        value = loss.item()
-        if not math.isfinite(value):
-            raise errors.diverged(value, self.step + 1, self.run.settings.lr, self.run.folder)
-        loss.backward()
-        if self.recipe.clip is not None:
-            clip_grad_norm_(self.network.parameters(), self.recipe.clip)
-        self.optimizer.step()
+        with numpy.errstate(over="ignore", invalid="ignore"):  # the error below says more
+            loss, scores = self.recipe.loss(self.network, batch)
+            value = loss.item()
+            if not math.isfinite(value):
+                raise errors.diverged(value, self.step + 1, self.run.settings.lr, self.run.folder)
+            loss.backward()
+            if self.recipe.clip is not None:
+                clip_grad_norm_(self.network.parameters(), self.recipe.clip)
+            self.optimizer.step()
         if self.scheduler is not None:
             self.scheduler.step()
         self.step += 1

@@ -1,0 +1,213 @@
+"""The command line as a person meets it: what it prints, its exit codes, and its errors."""
+
+import re
+import sys
+
+import numpy as np
+import pytest
+
+import localgrad as lg
+from localgrad import cli
+from localgrad.train import run
+from localgrad.train.inspection import record
+from localgrad.train.metrics import read
+from localgrad.train.training import Training
+
+RECIPE = """
+from localgrad import data, nn
+from localgrad.nn import functional as F
+from localgrad.train import Recipe, accuracy
+
+class Tiny(Recipe):
+    '''One linear layer and a skip over it.'''
+    epochs = 1
+    batch_size = 20
+
+    def data(self, source):
+        train, held_out = data.digits()
+        return data.Subset(train, range(60)), data.Subset(held_out, range(30))
+
+    def network(self, train):
+        return Network()
+
+    def loss(self, network, batch):
+        images, labels = batch
+        logits = network(images)
+        return F.cross_entropy(logits, labels), {"accuracy": accuracy(logits, labels)}
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(64, 10)
+        self.second = nn.Linear(10, 10)
+
+    def forward(self, images):
+        hidden = F.tanh(self.first(images.reshape(len(images), -1)))
+        return hidden + self.second(hidden)
+"""
+
+
+@pytest.fixture
+def localgrad(tmp_path, monkeypatch, capfd):
+    """Run the command line in an empty folder with a recipe in it: (exit code, output, errors)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    (tmp_path / "tiny.py").write_text(RECIPE)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["localgrad", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        printed = capfd.readouterr()
+        assert "Traceback" not in printed.err
+        return stop.value.code or 0, printed.out, printed.err
+
+    return call
+
+
+@pytest.fixture
+def trained(localgrad):
+    code, out, _ = localgrad("train", "tiny.py", "--epochs", "2", "--out", "here")
+    assert code == 0
+    return out
+
+
+def test_training_says_what_it_does_and_leaves_a_run(trained, tmp_path):
+    folder = tmp_path / "here"
+    assert "One linear layer and a skip over it." in trained
+    assert "60 examples to learn from, 30 held out; 760 parameters" in trained
+    assert re.search(r"epoch 2/2 .*held out: loss \d\.\d+  accuracy \d+\.\d+ %", trained)
+    assert f"report  {'here/report.html'}" in trained
+    names = {path.name for path in folder.iterdir()}
+    assert names == {
+        "checkpoint.safetensors", "ledger.json", "metrics.jsonl", "model.safetensors",
+        "report.html", "settings.json",
+    }  # fmt: skip
+    lines = read(folder / "metrics.jsonl")
+    assert [line["step"] for line in lines] == [1, 2, 3, 3, 4, 5, 6, 6]
+    assert lines[-1]["held_out"].keys() == {"loss", "accuracy"}
+    assert set(lg.load(folder / "model.safetensors")) == {
+        f"{layer}.{kind}" for layer in ("first", "second") for kind in ("weight", "bias")
+    }
+
+
+def test_explain_follows_an_element_to_the_loss(trained, localgrad):
+    code, out, _ = localgrad("explain", "here", "first.weight", "--index", "3,20")
+    assert code == 0
+    training = Training(run.open_run(run.Path("here")))
+    training.restore()
+    record(training, "norms")
+    gradient = training.network.first.weight.grad.numpy()[3, 20]
+    value = r"-?\d[\d.e+-]*"
+    shown = re.findall(rf"∂loss/∂first\.weight\[3, 20\] = ({value})", out)
+    np.testing.assert_allclose(float(shown[-1]), gradient, rtol=1e-5)
+    assert re.search(rf"∂loss/∂first\.weight\[3, 20\][^=]*\n\s+= {value}", out)
+    # Every step of the trace is arithmetic that holds, and goes on from the sum before it.
+    arrived = 1.0
+    steps = re.findall(
+        rf"({value}) × ({value}) = ({value}).*\n∂loss/∂.* = ({value})", out.split("step by step")[1]
+    )
+    assert len(steps) >= 4
+    for upstream, local, downstream, total in steps:
+        np.testing.assert_allclose(float(upstream), arrived, rtol=1e-3)
+        np.testing.assert_allclose(float(upstream) * float(local), float(downstream), rtol=2e-3)
+        arrived = float(total)
+    assert "from 2 consumers" in out and "tiny.py:" in out
+
+
+def test_explain_a_whole_parameter_and_find_runs_by_name(trained, localgrad):
+    code, out, _ = localgrad("explain", "here", "second.bias")
+    assert code == 0 and "∂loss/∂second.bias" in out
+    assert localgrad("train", "tiny.py")[0] == 0
+    assert localgrad("explain", "tiny", "second.bias", "--index", "2")[0] == 0
+
+
+def test_report_is_written_again(trained, localgrad, tmp_path):
+    page = tmp_path / "here" / "report.html"
+    page.unlink()
+    code, out, _ = localgrad("report", "here")
+    assert code == 0 and "here/report.html" in out
+    assert "<html" in page.read_text().lower()
+
+
+def test_recipes_are_listed(localgrad):
+    code, out, _ = localgrad("recipes")
+    assert code == 0
+    assert {"digits", "mnist", "mlp"} <= {line.split(" ")[0] for line in out.splitlines()}
+
+
+CHECKED = """
+import localgrad as lg
+right = lg.pointwise("checked right", forward=lambda x: x**2, x=lambda x: 2 * x)
+wrong = lg.pointwise("checked wrong", forward=lambda x: x**2, x=lambda x: 3 * x)
+
+def composed(a, b=2.0):
+    return lg.sum(right(a) * b)
+
+def spoilt(a):
+    return wrong(a)
+"""
+
+
+def test_check_finds_a_wrong_derivative(localgrad, tmp_path):
+    (tmp_path / "mine.py").write_text(CHECKED)
+    for name in ("right", "composed"):
+        code, out, _ = localgrad("check", f"mine.py::{name}")
+        assert code == 0 and f"right  {name}" in out
+    for name in ("wrong", "spoilt"):
+        code, out, _ = localgrad("check", f"mine.py::{name}", "--shape", "2,2")
+        assert code == 1 and "checked wrong" in out and "3·x" in out
+
+
+WRONG_INPUT = [
+    (["train", "digit"], "Did you mean digits"),
+    (["train", "nowhere.py"], "there is no file"),
+    (["train", "tiny.py", "--lr", "0"], "must be greater than 0"),
+    (["train", "tiny.py", "--lr", "nan"], "must be greater than 0"),
+    (["train", "mnist"], "--data FOLDER"),
+    (["train", "mnist", "--data", "nowhere"], "does not exist"),
+    (["train", "mnist", "--data", "."], "no train-images-idx3-ubyte"),
+    (["train", "tiny.py", "--epochs", "many"], "--epochs"),
+    (["train", "tiny.py", "--out", "here"], "already holds a run"),
+    (["train", "tiny.py", "--out", "here", "--resume", "--lr", "7"], "lr 0.001 (now 7.0)"),
+    (["train", "digits", "--out", "here", "--resume"], "now digits"),
+    (["explain", "nowhere", "x"], "holds no run"),
+    (["explain", "here", "first.wieght"], "Did you mean first.weight"),
+    (["explain", "here", "first.weight", "--index", "1"], "names no element"),
+    (["explain", "here", "first.weight", "--index", "10,0"], "names no element"),
+    (["explain", "here", "first.weight", "--index", "a,b"], "names no element"),
+    (["report", "nowhere"], "holds no run"),
+    (["check", "tiny.py"], "needs the name of a function"),
+    (["check", "tiny.py::nothing"], "no function or operation 'nothing'"),
+    (["check", "nowhere.py::f"], "there is no file"),
+    (["bench", "nothing"], "nothing"),
+    (["tarin"], "tarin"),
+]
+
+
+def test_wrong_input_is_one_message_and_exit_code_2(trained, localgrad, tmp_path):
+    before = sorted(tmp_path.rglob("*"))
+    for arguments, words in WRONG_INPUT:
+        code, _, err = localgrad(*arguments)
+        assert code == 2, arguments
+        assert words in err, arguments
+    assert [p for p in sorted(tmp_path.rglob("*")) if "__pycache__" not in p.parts] == before
+
+
+def test_damaged_checkpoints_are_named(trained, localgrad, tmp_path):
+    path = tmp_path / "here" / "checkpoint.safetensors"
+    whole = path.read_bytes()
+    for content in (whole[:100], whole[:-1], b"", b"PK\3\4"):
+        path.write_bytes(content)
+        for arguments in (["report", "here"], ["train", "--resume", "--out", "here"]):
+            code, _, err = localgrad(*arguments)
+            assert code == 2 and "checkpoint.safetensors" in err
+    path.unlink()
+    code, _, err = localgrad("report", "here")
+    assert code == 2 and "has no checkpoint yet" in err
+
+
+def test_a_loss_that_is_no_number_stops_the_run(localgrad, tmp_path):
+    code, _, err = localgrad("train", "tiny.py", "--lr", "1e38", "--epochs", "9", "--out", "wild")
+    assert code == 2 and "--lr 1e+37" in err and "at step" in err
+    assert not (tmp_path / "wild" / "model.safetensors").exists()
