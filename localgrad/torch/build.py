@@ -55,6 +55,7 @@ class Build:
         record_lost_losses(self)
         record_cuts(self)
         self.record.loss = self._loss()
+        self._leaf_lines()
         self._mutations()
         self.record.sources = snippets(self.record.nodes)
         birth.classify(self.record)
@@ -230,6 +231,11 @@ class Build:
         arithmetic.reconcile(edges, inners, total, source.dtype)
         if edges:
             gap = meter.numbers[join.difference] / square if summed else 0.0
+            # What was overwritten differs from what was sent by at least their norms' difference.
+            for before, position in join.overwritten:
+                now = join.parts[position].row
+                lost = meter.square(before) ** 0.5 - meter.square(now) ** 0.5
+                gap += lost * lost / square
             source.balance = arithmetic.balance(gap, sum(edge.norm or 0.0 for edge in edges))
 
     def _join_outputs(self, number: int, sweep: Sweep) -> None:
@@ -283,6 +289,14 @@ class Build:
         }
 
     # -- the rest ------------------------------------------------------------------------------
+
+    def _leaf_lines(self) -> None:
+        """A leaf that no class made is found at the line that last used it."""
+        for node in self.record.nodes:
+            if node.where is None and node.kind in ("parameter", "input") and node.arrived:
+                edges = [self.record.edges[i] for i in node.arrived]
+                user = self.record.nodes[max(edge.consumer for edge in edges)]
+                node.where, node.file, node.line = user.where, user.file, user.line
 
     def _mutations(self) -> None:
         for entry, log, change in self.recorder.failures:

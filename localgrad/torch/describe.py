@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 
 import torch
@@ -25,6 +26,7 @@ class Describe:
         self.meter = recorder.meter
         self.modules_seen = recorder.modules
         self.names = recorder.modules.names()
+        self.origins = recorder.modules.origins()
         self.ranks = {identity: rank for rank, identity in enumerate(self.names)}
 
     def title(self) -> str:
@@ -102,6 +104,7 @@ class Describe:
         is_parameter = bool(known) or isinstance(variable, torch.nn.Parameter)
         kind = "parameter" if is_parameter else "input"
         found = self.recorder.variables.get(id(variable))
+        file, line = self.origins.get(id(variable), (None, None))
         return NodeRecord(
             id=-1,
             op=kind,
@@ -111,6 +114,9 @@ class Describe:
             module=known[0].rpartition(".")[0] if known else "",
             shape=list(variable.shape),
             dtype=str(variable.dtype).removeprefix("torch."),
+            where=None if file is None else f"{os.path.basename(file)}:{line}",
+            file=file,
+            line=line,
         )
 
     def modules(self) -> list[ModuleRecord]:

@@ -15,6 +15,8 @@ from torch.nn.modules.module import (
     register_module_forward_pre_hook,
 )
 
+from localgrad.torch.origins import origin
+
 _PARALLEL = (nn.parallel.DistributedDataParallel, nn.DataParallel)
 
 
@@ -89,6 +91,16 @@ class ModuleTracker:
                 names = found.setdefault(id(parameter), [])
                 if label not in names:
                     names.append(label)
+        return found
+
+    def origins(self) -> dict[int, tuple[str, int]]:
+        """The (file, line) that made each parameter, where the user's classes tell."""
+        found: dict[int, tuple[str, int]] = {}
+        for root in self.roots:
+            for name, parameter in root.named_parameters():
+                place = origin(root, name)
+                if place is not None:
+                    found[id(parameter)] = place
         return found
 
     def parameters(self) -> dict[int, torch.Tensor]:

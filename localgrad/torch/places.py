@@ -56,7 +56,7 @@ def user_frame(depth: int = 1) -> FrameType | None:
         code = frame.f_code
         internal = known.get(code)
         if internal is None:
-            internal = known[code] = _is_internal(code.co_filename)
+            internal = known[code] = is_internal(code.co_filename)
         if not internal:
             return frame
         frame = frame.f_back
@@ -75,7 +75,8 @@ def name_of(tensor: object) -> str | None:
     return None
 
 
-def _is_internal(filename: str) -> bool:
+def is_internal(filename: str) -> bool:
+    """Whether a file is PyTorch's, this package's or the standard library's."""
     path = os.path.abspath(filename)
     if path.startswith((_TORCH, _OURS)) or filename.startswith("<frozen"):
         return True

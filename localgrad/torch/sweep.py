@@ -44,6 +44,22 @@ class Join(NamedTuple):
 
     parts: list[Sent]
     difference: int
+    overwritten: tuple[tuple[int, int], ...] = ()  # row when it was sent, and which part
+
+
+class Held(NamedTuple):
+    """A contribution whose sum is not known yet. A hand-written backward, which may use one
+    buffer twice, is measured when it sends, so that an overwritten contribution is noticed."""
+
+    consumer: int
+    argument: int
+    tensor: Tensor | None
+    version: int = 0
+    row: int = -1
+
+    @property
+    def is_overwritten(self) -> bool:
+        return self.row >= 0 and self.tensor is not None and self.tensor._version != self.version
 
 
 class GradBefore(NamedTuple):
@@ -77,7 +93,7 @@ class Sweep:
 
     def __post_init__(self) -> None:
         self._handles: list[Any] = []
-        self._held: dict[Target, list[tuple[int, int, Tensor | None]]] = {}
+        self._held: dict[Target, list[Held]] = {}
         self._known: dict[Target, int] = {}  # rows of sums that are views of measured ones
         self._lock = threading.RLock()
         self._gathers = False
@@ -102,7 +118,7 @@ class Sweep:
             held.setdefault(target, [])
         for position, (root, seed) in enumerate(zip(roots, seeds)):
             if seed is not None or self.graph.uses.get(root) or owner >= 0:
-                held.setdefault(root, []).append((owner, position, seed))
+                held.setdefault(root, []).append(Held(owner, position, seed))
         all_entries = self.graph.entries
         # A hand-written backward may run a sweep of its own that adds to the same parameters.
         self._gathers = self._gathers or any(all_entries[index].is_custom for index in entries)
@@ -113,7 +129,7 @@ class Sweep:
             entry = all_entries[index]
             if entry.variable is not None and (self._gathers or (index, 0) not in held):
                 continue  # the one contribution is the sum, or the sum is made at the end
-            hook = self._hook(index, self._plan(entry))
+            hook = self._hook(index, self._plan(entry), entry.is_custom)
             self._handles.append(entry.node.register_hook(hook))
 
     def surround(self, index: int, enter: Callable[[], None], leave: Callable[[], None]) -> None:
@@ -147,7 +163,9 @@ class Sweep:
                 plan.append((argument, target, _VIEW))
         return plan
 
-    def _hook(self, index: int, plan: list[tuple[int, Target, int]]) -> Callable[..., None]:
+    def _hook(
+        self, index: int, plan: list[tuple[int, Target, int]], is_custom: bool
+    ) -> Callable[..., None]:
         meter, known, arrived, held = self.meter, self._known, self.arrived, self._held
         measure, done, lock = meter.add, self.done, self._lock
         keeps, bare = self.level == "values", not self.differentiable
@@ -176,7 +194,9 @@ class Sweep:
                         continue
                     if action == _JOIN:
                         # A second tensor on the memory, which `.grad` may then take over.
-                        held[target].append((index, argument, tensor.detach()))
+                        tensor = tensor.detach()
+                        row = measure(tensor) if is_custom else -1
+                        held[target].append(Held(index, argument, tensor, tensor._version, row))
                         continue
                     total = upstream[0]
                     same = total is not None and is_same(tensor, total)
@@ -196,19 +216,20 @@ class Sweep:
         if not parts:
             return
         keep = self.level != "norms"
-        consumer, argument, tensor = parts[0]
-        if len(parts) == 1 and (tensor is None or is_same(tensor, total)):
-            if consumer >= 0:
+        only = parts[0]
+        if len(parts) == 1 and (only.tensor is None or is_same(only.tensor, total)):
+            if only.consumer >= 0:
                 kept = total.clone() if keep else None
-                self.joins[target] = Join([Sent(consumer, argument, row, kept)], -1)
+                self.joins[target] = Join([Sent(only.consumer, only.argument, row, kept)], -1)
         else:
-            tensors = [fitted(part[2], total) for part in parts]
+            tensors = [fitted(part.tensor, total) for part in parts]
             rows, difference = self.meter.join(tensors, total)
             sent = [
-                Sent(part[0], part[1], own, tensor.clone() if keep else None)
+                Sent(part.consumer, part.argument, own, tensor.clone() if keep else None)
                 for part, own, tensor in zip(parts, rows, tensors)
             ]
-            self.joins[target] = Join(sent, difference)
+            overwritten = tuple((p.row, i) for i, p in enumerate(parts) if p.is_overwritten)
+            self.joins[target] = Join(sent, difference, overwritten)
         self._held[target] = []
 
     def _into_leaf(self, target: Target, tensor: Tensor, row: int) -> None:
@@ -223,7 +244,7 @@ class Sweep:
     def _settle(self, target: Target) -> None:
         """The sum of what is held for a target that ran no backward of its own: an input that
         ``torch.autograd.grad`` was asked for, or one that an error kept from its turn."""
-        tensors = [part[2] for part in self._held[target] if part[2] is not None]
+        tensors = [part.tensor for part in self._held[target] if part.tensor is not None]
         if not tensors or target in self.arrived:
             return
         shape = self.graph.entries[target[0]].shape(target[1])

@@ -1,0 +1,48 @@
+"""Every broken PyTorch model yields the right kind at the right line; no healthy one an alarm."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from localgrad.ledger.model import KINDS  # noqa: E402
+from localgrad.torch import Ledger  # noqa: E402
+from tests.torch.gallery import BROKEN, HEALTHY, Case  # noqa: E402
+
+
+def record(case: Case) -> Ledger:
+    torch.manual_seed(0)
+    model, step = case.build()
+    ledger = Ledger(model, level="edges" if case.audited else "norms")
+    try:
+        with ledger:
+            step()
+    except RuntimeError:
+        assert case.kind in ("mutated", "cut")
+    if case.audited:
+        ledger.audit()
+    return ledger
+
+
+@pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.name)
+def test_a_broken_model_is_found_out(case: Case) -> None:
+    found = record(case).findings()
+    named = [(finding.kind, finding.where) for finding in found]
+    assert (case.kind, case.where) in named, "\n".join(
+        f"{f.kind} {f.where}: {f.message}" for f in found
+    )
+    finding = found[named.index((case.kind, case.where))]
+    assert finding.message and finding.advice and finding.evidence
+
+
+@pytest.mark.parametrize("case", HEALTHY, ids=lambda case: case.name)
+def test_a_healthy_model_raises_no_alarm(case: Case) -> None:
+    found = record(case).findings()
+    assert not found, "\n".join(f"{f.kind} {f.where}: {f.message}" for f in found)
+
+
+def test_the_gallery_is_large_enough_and_covers_every_kind() -> None:
+    assert len(BROKEN) >= 25
+    assert len(HEALTHY) >= len(BROKEN)
+    assert {case.kind for case in BROKEN} == set(KINDS)
