@@ -1,16 +1,25 @@
 """How arithmetic runs: `reference` (NumPy, complete, the oracle) and `cpu` (generated kernels)."""
 
 from localgrad.kernels.dispatch import (
+    add,
     convolution,
     convolution_backward,
     convolution_input_adjoint,
     convolution_weight_adjoint,
     cross_entropy,
     cross_entropy_backward,
+    gelu_backward,
+    gelu_forward,
     linear,
     linear_backward,
+    max_pool,
+    pays,
+    relu,
+    relu_route,
     row_norm,
     row_norm_backward,
+    scatter_places,
+    sigmoid,
 )
 from localgrad.kernels.reference_dense import gather_rows, scatter_rows
 from localgrad.kernels.reference_normalisation import (
@@ -24,16 +33,12 @@ from localgrad.kernels.reference_optimisers import (
     rmsprop_step,
     sgd_step,
 )
-from localgrad.kernels.reference_pooling import (
-    gather_places,
-    max_pool,
-    resample,
-    scatter_places,
-)
+from localgrad.kernels.reference_pooling import gather_places, resample
 
 __all__ = [
     "adagrad_step",
     "adam_step",
+    "add",
     "channel_moments",
     "channel_norm",
     "channel_norm_backward",
@@ -45,9 +50,14 @@ __all__ = [
     "cross_entropy_backward",
     "gather_places",
     "gather_rows",
+    "gelu_backward",
+    "gelu_forward",
     "linear",
     "linear_backward",
     "max_pool",
+    "pays",
+    "relu",
+    "relu_route",
     "resample",
     "rmsprop_step",
     "row_norm",
@@ -55,4 +65,5 @@ __all__ = [
     "scatter_places",
     "scatter_rows",
     "sgd_step",
+    "sigmoid",
 ]

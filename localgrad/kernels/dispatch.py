@@ -10,10 +10,13 @@ import os
 from functools import cache
 from typing import Any
 
-from localgrad.kernels import cpu
+import numpy
+
+from localgrad.kernels import cpu, reference
 from localgrad.kernels import reference_convolution as by_taps
 from localgrad.kernels import reference_dense as dense
 from localgrad.kernels import reference_normalisation as norms
+from localgrad.kernels import reference_pooling as pools
 
 SMALL_PRODUCT = 1 << 17  # multiply-adds below which NumPy is quicker than a kernel's launch
 SMALL_LOSS = 1 << 8  # elements, where NumPy needs a dozen calls for one kernel
@@ -106,6 +109,66 @@ def convolution_backward(
         if needs[2]:
             to_bias = by_taps.bias_adjoint(g)
     return [to_x, to_weight, to_bias]
+
+
+# -- activations and sums, element by element ------------------------------------------------------
+
+
+def pays(x: Any) -> bool:
+    """Whether x is an array (no Tensor, no symbol) large enough for a kernel, and takes one."""
+    return x.__class__ is numpy.ndarray and x.size >= SMALL_ROWS and suits(x)
+
+
+def relu(x: Any) -> Any:
+    """max(x, 0)."""
+    return cpu.relu(x) if pays(x) else numpy.maximum(x, 0)
+
+
+def relu_route(g: Any, y: Any) -> Any:
+    """g where y > 0, else 0."""
+    if pays(g) and y.shape == g.shape and y.dtype == g.dtype:
+        return cpu.relu_backward(g, y)
+    return numpy.where(y <= 0, 0, g)
+
+
+def sigmoid(x: Any) -> Any:
+    """1 / (1 + e⁻ˣ)."""
+    return cpu.sigmoid_forward(x) if pays(x) else reference.sigmoid(x)
+
+
+def gelu_forward(x: Any) -> Any:
+    """x · Φ(x), of an array that `pays`."""
+    return cpu.gelu(x)
+
+
+def gelu_backward(g: Any, x: Any) -> Any:
+    """g · (Φ(x) + x φ(x)), of arrays that `pay`."""
+    return cpu.gelu_backward(g, x)
+
+
+def add(a: Any, b: Any) -> Any:
+    """a + b; of two large arrays of one shape on all threads."""
+    if pays(a) and b.__class__ is numpy.ndarray and a.shape == b.shape and a.dtype == b.dtype:
+        return cpu.add(a, b)
+    return numpy.add(a, b)
+
+
+# -- pooling -------------------------------------------------------------------------------------
+
+
+def max_pool(x: Any, windows: tuple[Any, ...]) -> tuple[Any, Any]:
+    """The largest element of every window, and where it stands among x's places, in order."""
+    fits = x.size >= SMALL_ROWS and x.ndim == 4 and all((w >= 0).any(1).all() for w in windows)
+    if fits and suits(x):
+        return cpu.max_pool(x, *windows)
+    return pools.max_pool(x, windows)
+
+
+def scatter_places(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    """Zeros of `shape` with g added at `index`: the adjoint of `gather_places`."""
+    if len(shape) == 4 and g.ndim == 4 and g.size >= SMALL_ROWS and suits(g):
+        return cpu.scatter_places(g, index, shape)
+    return pools.scatter_places(g, index, shape)
 
 
 # -- rows: normalisation and losses ---------------------------------------------------------------

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from localgrad import kernels
 from localgrad.kernels import reference as xp
+from localgrad.local.composite import composite
 from localgrad.local.pointwise import pointwise
 from localgrad.local.select import select
 from localgrad.ops import draw
@@ -22,7 +24,7 @@ def negative_part(x: Any) -> Any:
 
 
 sigmoid = pointwise(
-    "sigmoid", xp.sigmoid, x=lambda y: y * (1 - y), doc="1 / (1 + e⁻ˣ).", example=draw.anywhere
+    "sigmoid", kernels.sigmoid, x=lambda y: y * (1 - y), doc="1 / (1 + e⁻ˣ).", example=draw.anywhere
 )
 softplus = pointwise(
     "softplus",
@@ -76,6 +78,16 @@ gelu_erf = pointwise(
     doc="x · Φ(x), Φ the normal distribution (Hendrycks and Gimpel, 2016).",
     example=draw.anywhere,
 )
+gelu_fused = composite(
+    "gelu_fused",
+    lambda x: gelu_erf(x),
+    lambda x: (kernels.gelu_forward(x) if kernels.pays(x) else gelu_erf.forward(x), None),
+    lambda g, saved, needs, x: [
+        kernels.gelu_backward(g, x) if kernels.pays(x) else g * gelu_erf.partials[0](x)
+    ],
+    doc="x · Φ(x), of a large x in one pass each way.",
+    example=draw.anywhere,
+)
 gelu_tanh = pointwise(
     "gelu_tanh",
     lambda x: 0.5 * x * (1 + xp.tanh(ROOT_2_PI * (x + 0.044715 * x * x * x))),
@@ -90,8 +102,8 @@ gelu_tanh = pointwise(
 
 relu = select(
     "relu",
-    lambda x: xp.maximum(x, 0),
-    x=lambda g, y: xp.where(y <= 0, 0, g),
+    kernels.relu,
+    x=lambda g, y: kernels.relu_route(g, y),
     doc="max(x, 0).",
     example=draw.anywhere,
     kink="0 at 0",
@@ -202,7 +214,9 @@ def gelu(x: Any, approximate: str = "none") -> Tensor:
     >>> f"{lg.gelu(1.0).item():.4f}", f"{lg.gelu(1.0, approximate='tanh').item():.4f}"
     ('0.8413', '0.8412')
     """
-    return gelu_tanh(x) if approximate == "tanh" else gelu_erf(x)
+    if approximate == "tanh":
+        return gelu_tanh(x)
+    return gelu_fused(x) if kernels.pays(getattr(x, "value", x)) else gelu_erf(x)
 
 
 def glu(x: Any, axis: int = -1) -> Tensor:

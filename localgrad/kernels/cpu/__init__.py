@@ -23,6 +23,8 @@ _ROOMS = {
         "softmax",
         "softmax_backward",
     ),
+    "pooling": ("max_pool", "scatter_places"),
+    "pointwise": ("add", "gelu", "gelu_backward", "relu", "relu_backward", "sigmoid_forward"),
     "arena": ("empty", "release", "usage"),
     "threads": ("get_num_threads", "set_num_threads"),
 }

@@ -48,7 +48,7 @@ def _relu_backward_task(upstream, y, dx, thread, threads):  # type: ignore[no-un
     upstream, y, dx = upstream[low:high], y[low:high], dx[low:high]
     zero = y.dtype.type(0)
     for i in range(y.size):
-        dx[i] = upstream[i] if y[i] > zero else zero
+        dx[i] = zero if y[i] <= zero else upstream[i]
 
 
 @njit(cache=CACHE)
@@ -171,7 +171,7 @@ def relu(x: np.ndarray) -> np.ndarray:
 
 
 def relu_backward(upstream: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """``upstream`` where relu's output ``y`` (or its input) is above zero, else 0."""
+    """``upstream`` where relu's output ``y`` (or its input) is above zero or NaN, else 0."""
     return _binary(_relu_backward, upstream, y)
 
 
