@@ -11,6 +11,7 @@ from localgrad.ledger.model import (
     Stats,
 )
 from localgrad.ledger.paths import Route
+from localgrad.ledger.steps import StepLog, attach
 from localgrad.ledger.thresholds import Thresholds
 
 __all__ = [
@@ -23,5 +24,7 @@ __all__ = [
     "NodeRecord",
     "Route",
     "Stats",
+    "StepLog",
     "Thresholds",
+    "attach",
 ]

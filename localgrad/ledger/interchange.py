@@ -100,6 +100,13 @@ def from_dict(data: dict[str, Any]) -> LedgerRecord:
     return LedgerRecord(**values)
 
 
+def decode_step(data: dict[str, Any]) -> model.StepRecord:
+    """Return one recorded step from its JSON object."""
+    found = _build(model.StepRecord, data)
+    assert isinstance(found, model.StepRecord)
+    return found
+
+
 def dumps(record: LedgerRecord) -> str:
     """Return the ledger as JSON text."""
     return json.dumps(to_dict(record), allow_nan=False, separators=(",", ":"))
