@@ -67,3 +67,9 @@ def alike(array: np.ndarray, model: np.ndarray) -> np.ndarray:
     if model.ndim == 4 and not model.flags.c_contiguous and is_channels_last(model):
         return contiguous(array.transpose(0, 2, 3, 1)).reshape(-1)
     return contiguous(array).reshape(-1)
+
+
+def channels_memory(array: np.ndarray) -> np.ndarray:
+    """(batch, channels, …) as one run of memory, channels last; a copy where it lies otherwise."""
+    turned = array.transpose(0, *range(2, array.ndim), 1)
+    return contiguous(turned).reshape(-1)

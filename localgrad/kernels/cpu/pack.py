@@ -17,6 +17,7 @@ from numba.extending import intrinsic
 from .emit import POINTER, offset, word
 from .host import CACHE, host
 
+
 def _vector(context: Any, like: Any) -> tuple[Any, Any, int]:
     element = context.get_value_type(like)
     size = 4 if isinstance(element, ir.FloatType) else 8

@@ -75,15 +75,16 @@ def _last(array: np.ndarray) -> np.ndarray:
     return contiguous(array.transpose(0, *range(2, array.ndim), 1))
 
 
-def max_pool2d(
-    x: np.ndarray, windows: tuple[np.ndarray, np.ndarray]
+def max_pool(
+    x: np.ndarray, rows: np.ndarray, columns: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The largest element of every window of (batch, channels, height, width), and its place.
 
-    ``windows`` holds for rows and columns the places (outputs, taps) that each output looks at,
-    −1 for none; a place is ``row · width + column``.  Both results are channels-last.
+    ``rows`` and ``columns`` hold the places (outputs, taps) that each output looks at, −1 for none;
+    a place is ``row · width + column``.  Every window sees one place at least.  Both results are
+    channels-last.
     """
-    rows, columns = (contiguous(window.astype(np.int64, copy=False)) for window in windows)
+    rows, columns = (contiguous(window.astype(np.int64, copy=False)) for window in (rows, columns))
     shape = (*x.shape[:2], len(rows), len(columns))
     y = arena.channels_last(shape, x.dtype)
     index = arena.channels_last(shape, np.dtype(np.int32))

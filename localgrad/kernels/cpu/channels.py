@@ -1,0 +1,182 @@
+"""Batch normalisation: sums and maps over (pixels, channels), channels last in memory.
+
+Rows of a few channels would make short vectors, so a pass walks *periods* of several rows at once,
+with the channels' constants repeated.  Sums are taken around each channel's first value, in blocks
+that are added up in float64: no digits are lost where the mean is large beside the spread.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from . import arena
+from .host import CACHE
+from .launch import barrier, parallel, share
+from .layout import channels_memory, contiguous
+from .pointwise import threads_for
+
+_PERIOD = 256  # elements of a period, at least
+_BLOCK = 32  # periods summed in the array's own precision
+
+
+def _repeats(channels: int) -> int:
+    return max(1, -(-_PERIOD // channels))
+
+
+@njit(cache=CACHE)
+def _moment_sums(x, origin, sums, block):  # type: ignore[no-untyped-def]
+    """Add Σ (x − origin) and Σ (x − origin)² of each channel to ``sums``."""
+    channels, period = sums.shape[1], origin.size
+    one, two = block[0], block[1]
+    for start in range(0, x.size, period * _BLOCK):
+        stop = min(start + period * _BLOCK, x.size)
+        for j in range(period):
+            one[j] = two[j] = x.dtype.type(0)
+        for begin in range(start, stop, period):
+            line = x[begin:min(begin + period, stop)]
+            for j in range(line.size):
+                d = line[j] - origin[j]
+                one[j] += d
+                two[j] += d * d
+        for j in range(period):
+            sums[0, j % channels] += one[j]
+            sums[1, j % channels] += two[j]
+
+
+@njit(cache=CACHE)
+def _moments_task(x, channels, repeats, sums, thread, threads):  # type: ignore[no-untyped-def]
+    rows = x.size // channels
+    low, high = share(rows, thread, threads)
+    origin = np.empty(channels * repeats, x.dtype)
+    for j in range(origin.size):
+        origin[j] = x[j % channels]
+    _moment_sums(x[low * channels:high * channels], origin, sums[thread],
+                 np.empty((2, origin.size), x.dtype))
+
+
+@njit(cache=CACHE)
+def _moments(x, channels, repeats, sums, threads):  # type: ignore[no-untyped-def]
+    parallel(_moments_task, (x, channels, repeats, sums), threads)
+
+
+@njit(cache=CACHE)
+def _map_task(x, factor, shift, y, thread, threads):  # type: ignore[no-untyped-def]
+    """y = x · factor + shift, with the two repeated along x."""
+    period = factor.size
+    low, high = share((x.size + period - 1) // period, thread, threads)
+    for number in range(low, high):
+        source, target = x[number * period:(number + 1) * period], \
+            y[number * period:(number + 1) * period]
+        for j in range(source.size):
+            target[j] = source[j] * factor[j] + shift[j]
+
+
+@njit(cache=CACHE)
+def _map(x, factor, shift, y, threads):  # type: ignore[no-untyped-def]
+    parallel(_map_task, (x, factor, shift, y), threads)
+
+
+@njit(cache=CACHE)
+def _pulled_sums(g, x, mean, sums, block):  # type: ignore[no-untyped-def]
+    """Add Σ g and Σ g (x − mean) of each channel to ``sums``."""
+    channels, period = sums.shape[1], mean.size
+    one, two = block[0], block[1]
+    for start in range(0, x.size, period * _BLOCK):
+        stop = min(start + period * _BLOCK, x.size)
+        for j in range(period):
+            one[j] = two[j] = x.dtype.type(0)
+        for begin in range(start, stop, period):
+            end = min(begin + period, stop)
+            upstream, line = g[begin:end], x[begin:end]
+            for j in range(line.size):
+                one[j] += upstream[j]
+                two[j] += upstream[j] * (line[j] - mean[j])
+        for j in range(period):
+            sums[0, j % channels] += one[j]
+            sums[1, j % channels] += two[j]
+
+
+@njit(cache=CACHE)
+def _backward_task(  # type: ignore[no-untyped-def]
+    g, x, mean, scale, factor, fixed, wants_input, sums, dx, thread, threads,
+):
+    channels, period = sums.shape[2], mean.size
+    rows = x.size // channels
+    low, high = share(rows, thread, threads)
+    _pulled_sums(g[low * channels:high * channels], x[low * channels:high * channels],
+                 mean, sums[thread], np.empty((2, period), x.dtype))
+    barrier(threads)
+    if not wants_input:
+        return
+    along, shift = np.zeros(period, x.dtype), np.zeros(period, x.dtype)
+    if not fixed:
+        for j in range(period):
+            whole, pulled = 0.0, 0.0
+            for other in range(threads):
+                whole += sums[other, 0, j % channels]
+                pulled += sums[other, 1, j % channels]
+            slope = pulled * scale[j] * scale[j] / rows
+            along[j] = -factor[j] * slope
+            shift[j] = factor[j] * (slope * mean[j] - whole / rows)
+    low, high = share((x.size + period - 1) // period, thread, threads)
+    for number in range(low, high):
+        begin, end = number * period, (number + 1) * period
+        upstream, line, target = g[begin:end], x[begin:end], dx[begin:end]
+        for j in range(line.size):
+            target[j] = upstream[j] * factor[j] + line[j] * along[j] + shift[j]
+
+
+@njit(cache=CACHE)
+def _backward(  # type: ignore[no-untyped-def]
+    g, x, mean, scale, factor, fixed, wants_input, sums, dx, threads,
+):
+    parallel(_backward_task, (g, x, mean, scale, factor, fixed, wants_input, sums, dx), threads)
+
+
+def _repeated(vector: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    return np.tile(vector.astype(dtype, copy=False), _repeats(vector.size))
+
+
+def channel_moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance (divided by n) of every channel of (batch, channels, …)."""
+    channels = x.shape[1]
+    memory = channels_memory(x)
+    threads = threads_for(x.size)
+    sums = np.zeros((threads, 2, channels), np.float64)
+    _moments(memory, channels, _repeats(channels), sums, threads)
+    one, two = sums.sum(axis=0) / (x.size // channels)
+    return (memory[:channels] + one).astype(x.dtype), (two - one * one).astype(x.dtype)
+
+
+def channel_norm(
+    x: np.ndarray, mean: np.ndarray, scale: np.ndarray,
+    weight: np.ndarray | None, bias: np.ndarray | None,
+) -> np.ndarray:
+    """``(x − mean) · scale · weight + bias``, each a vector of channels."""
+    factor = scale if weight is None else scale * weight
+    shift = -mean * factor if bias is None else bias - mean * factor
+    y = arena.channels_last(x.shape, x.dtype)
+    _map(channels_memory(x), _repeated(factor, x.dtype), _repeated(shift, x.dtype),
+         channels_memory(y), threads_for(x.size))
+    return y
+
+
+def channel_norm_backward(
+    g: np.ndarray, x: np.ndarray, mean: np.ndarray, scale: np.ndarray,
+    weight: np.ndarray | None, fixed: bool, needs: tuple[bool, bool, bool],
+) -> list[Any]:
+    """Downstreams of x, weight and bias; ``fixed`` where mean and scale do not depend on x."""
+    factor = scale if weight is None else scale * weight
+    dx = arena.channels_last(x.shape if needs[0] else (0, *x.shape[1:]), x.dtype)
+    threads = threads_for(x.size)
+    sums = np.zeros((threads, 2, x.shape[1]), np.float64)
+    _backward(channels_memory(g), channels_memory(x), _repeated(mean, x.dtype),
+              _repeated(scale, x.dtype), _repeated(factor, x.dtype), fixed, needs[0], sums,
+              channels_memory(dx), threads)
+    total, along = sums.sum(axis=0)
+    return [dx if needs[0] else None,
+            (along * scale).astype(x.dtype) if needs[1] else None,
+            total.astype(x.dtype) if needs[2] else None]
