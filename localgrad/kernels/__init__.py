@@ -21,6 +21,7 @@ from localgrad.kernels.dispatch import (
     scatter_places,
     sigmoid,
 )
+from localgrad.kernels.reference_attention import attention, attention_backward
 from localgrad.kernels.reference_dense import gather_rows, scatter_rows
 from localgrad.kernels.reference_normalisation import (
     channel_moments,
@@ -34,11 +35,21 @@ from localgrad.kernels.reference_optimisers import (
     sgd_step,
 )
 from localgrad.kernels.reference_pooling import gather_places, resample
+from localgrad.kernels.reference_recurrent import (
+    gru,
+    gru_backward,
+    lstm,
+    lstm_backward,
+    rnn,
+    rnn_backward,
+)
 
 __all__ = [
     "adagrad_step",
     "adam_step",
     "add",
+    "attention",
+    "attention_backward",
     "channel_moments",
     "channel_norm",
     "channel_norm_backward",
@@ -52,14 +63,20 @@ __all__ = [
     "gather_rows",
     "gelu_backward",
     "gelu_forward",
+    "gru",
+    "gru_backward",
     "linear",
     "linear_backward",
+    "lstm",
+    "lstm_backward",
     "max_pool",
     "pays",
     "relu",
     "relu_route",
     "resample",
     "rmsprop_step",
+    "rnn",
+    "rnn_backward",
     "row_norm",
     "row_norm_backward",
     "scatter_places",
