@@ -195,6 +195,8 @@ def test_dtype_rules() -> None:
             assert y.dtype == x.dtype
         for f in (lg.exp, lg.sigmoid, lg.softmax, lg.gelu, lg.mean, lg.std, lg.special.erf, lg.elu):
             assert f(x).dtype == x.dtype
+    assert lg.exp(1.0).dtype == lg.add(1.0, 2).dtype == lg.float32
+    assert lg.add(1, 2).dtype == lg.int64
     assert lg.asarray([1, 2]).dtype == lg.int64
     assert lg.asarray([True]).dtype == lg.bool
     assert lg.asarray([1j]).dtype == lg.complex64

@@ -21,6 +21,7 @@ RENAMED = {
     "reciprocal": torch.reciprocal,
     "clip": lambda x, min, max: torch.clamp(x, min, max),
     "clip_between": torch.clamp,
+    "gelu_fused": F.gelu,
     "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
     "norm2": lambda x, axis: torch.linalg.vector_norm(x, 2, axis),
     "norm_p": lambda x, axis, p: torch.linalg.vector_norm(x, p, axis),

@@ -66,7 +66,21 @@ def fit(value: Any, shape: tuple[int, ...], dtype: Any = None) -> Any:
 
 def stretch(value: Any, shape: tuple[int, ...]) -> Any:
     """`value` broadcast to `shape`; itself where it already has that shape."""
-    return value if value.shape == shape else numpy.broadcast_to(value, shape)
+    if value.shape == shape:
+        return value
+    if value.__class__ is numpy.ndarray:
+        size = 1
+        for n in shape:
+            size *= n
+        if size <= SMALL:
+            filled = numpy.empty(shape, value.dtype)
+            filled[...] = value
+            return filled
+    return numpy.broadcast_to(value, shape)
+
+
+SMALL = 4096
+"""Up to so many elements, writing them costs less than `numpy.broadcast_to` does for its view."""
 
 
 def sigmoid(x: Any) -> Any:

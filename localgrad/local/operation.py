@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 from collections.abc import Callable, Sequence
@@ -240,6 +241,9 @@ def unwrap(arguments: Sequence[Any]) -> tuple[list[Any], list[Node | None], int]
             values.append(argument if scalar else as_raw(argument))
             sources.append(None)
         bit <<= 1
+    if not mask and all(v.__class__ in SCALARS for v in values):
+        # Nothing but Python's numbers: they are read as a list of them would be.
+        values = [v if isinstance(v, int) else as_raw(v) for v in values]
     return values, sources, mask
 
 
@@ -266,6 +270,7 @@ def likes_of(values: Sequence[Any]) -> tuple[Like | None, ...]:
     )
 
 
+@functools.cache  # declarations live as long as the registry, and sweeps ask again and again
 def parameters_of(function: Any) -> tuple[str, ...]:
     """The names of a function's parameters; a ufunc's arguments are x, or a and b."""
     if isinstance(function, xp.ufunc):

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from localgrad import errors
 from localgrad.graph.node import Node
+from localgrad.graph.record import here
 from localgrad.kernels import reference as xp
 from localgrad.local.operation import Operation, parameters_of
 
@@ -39,6 +41,8 @@ class Reduction(Operation):
     ) -> None:
         self.routes = routes
         super().__init__(name, forward, {"x": partial}, **words)
+        # A partial without parameters is a constant: a sum's 1 needs no multiplication.
+        self.is_sum = not parameters_of(partial) and partial() == 1
 
     def given_names(self) -> tuple[str, ...]:
         return ("g", "n", "axis")
@@ -48,14 +52,8 @@ class Reduction(Operation):
         return super().__call__(x, axis=axes, keepdims=keepdims, **options)
 
     def compute_axes(self, x: Any, axis: Any) -> tuple[int, ...]:
-        from localgrad import errors
-        from localgrad.graph.record import here
-
-        ndim = getattr(x, "ndim", None)
-        if ndim is None:
-            ndim = xp.ndim(x)
         try:
-            return normalise(axis, ndim)
+            return normalise(axis, x.ndim if hasattr(x, "ndim") else xp.ndim(x))
         except (ValueError, TypeError) as cause:
             raise errors.operation_failed(self.name, (x,), cause, here()) from None
 
@@ -65,9 +63,11 @@ class Reduction(Operation):
         shape = node.likes[0].shape
         if 0 in shape:  # no element passes anything on, and 1/n is no number
             return xp.zeros(shape, node.likes[0].dtype)
+        if self.is_sum:
+            return travelling
         named = dict(zip(node.plan.names, values))
         if "y" in named and not keepdims:
-            named["y"] = xp.reshape(named["y"], kept_shape(shape, axis))
+            named["y"] = named["y"].reshape(kept_shape(shape, axis))
         count = 1
         for a in axis:
             count *= shape[a]
@@ -79,18 +79,14 @@ class Reduction(Operation):
     def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:
         like = node.likes[0]
         if not node.options["keepdims"]:
-            upstream = xp.reshape(upstream, kept_shape(like.shape, node.options["axis"]))
-        downstream = self.rule(node, values, upstream)
-        if downstream.shape != like.shape:
-            downstream = xp.broadcast_to(downstream, like.shape)
+            upstream = upstream.reshape(kept_shape(like.shape, node.options["axis"]))
+        downstream = xp.stretch(self.rule(node, values, upstream), like.shape)
         if downstream.dtype != like.dtype:
             downstream = downstream.astype(like.dtype)
         return [downstream]
 
     def push(self, node: Node, tangents: Sequence[Any], values: Any) -> Any:
-        passed = self.rule(node, values, tangents[0])
-        if passed.shape != node.likes[0].shape:
-            passed = xp.broadcast_to(passed, node.likes[0].shape)
+        passed = xp.stretch(self.rule(node, values, tangents[0]), node.likes[0].shape)
         return xp.sum(passed, axis=node.options["axis"], keepdims=node.options["keepdims"])
 
 

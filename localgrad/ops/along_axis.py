@@ -7,17 +7,19 @@ from localgrad.local.axis_operator import axis_operator
 from localgrad.ops import draw
 
 
-def exponentials(x: Any, axis: Any) -> Any:
-    return xp.exp(x - xp.max(x, axis=axis, keepdims=True, initial=-xp.inf))
+def below_largest(x: Any, axis: Any) -> Any:
+    """x less its maximum along the axis: nothing to exponentiate is above 0."""
+    return x - xp.max(x, axis=axis, keepdims=True) if x.size else x
 
 
 def softmax_of(x: Any, axis: Any = -1) -> Any:
-    e = exponentials(x, axis)
-    return e / xp.sum(e, axis=axis, keepdims=True)
+    e = xp.exp(below_largest(x, axis))
+    e /= xp.sum(e, axis=axis, keepdims=True)
+    return e
 
 
 def log_softmax_of(x: Any, axis: Any = -1) -> Any:
-    shifted = x - xp.max(x, axis=axis, keepdims=True, initial=-xp.inf)
+    shifted = below_largest(x, axis)
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
 
 

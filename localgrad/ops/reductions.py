@@ -18,8 +18,10 @@ along = draw.reals(axis=1)
 
 def largest(x: Any, axis: Any) -> Any:
     """The maximum with its axes kept; 0 where that is infinite, so that x - it is no NaN."""
-    found = xp.max(x, axis=axis, keepdims=True, initial=-xp.inf)
-    return xp.where(xp.isfinite(found), found, xp.zeros((), x.dtype))
+    if x.size == 0:
+        return 0
+    found = xp.max(x, axis=axis, keepdims=True)
+    return xp.where(xp.isfinite(found), found, 0)
 
 
 def log_of_sum(x: Any, axis: Any, keepdims: bool) -> Any:

@@ -67,7 +67,7 @@ searchsorted = flat(
     ORDER,
     arguments=("a", "v"),
     doc="Where v would have to be inserted into the sorted a.",
-    example=lambda rng: ((xp.sort(rng.normal(size=5)), rng.normal(size=(3, 4))), {}),
+    example=lambda rng: ((xp.sort(rng.normal(size=5)), rng.normal(size=(2, 3))), {}),
 )
 
 
