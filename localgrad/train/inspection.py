@@ -8,7 +8,7 @@ from rich.console import Console
 
 from localgrad import errors_of_runs as errors
 from localgrad.data import DataLoader
-from localgrad.ledger import Ledger
+from localgrad.ledger import Ledger, attach
 from localgrad.ledger.trace import trace
 from localgrad.report.trace import trace_lines
 from localgrad.train.run import open_run
@@ -81,5 +81,6 @@ def write_report(console: Console, folder: Path) -> Path:
 def save_report(training: Training) -> None:
     """Record one step and write it beside the run, as JSON and as an HTML page."""
     ledger = record(training, "edges")
+    attach(ledger.record, training.run.folder)
     ledger.to_json(training.run.folder / "ledger.json")
     ledger.to_html(training.run.report)

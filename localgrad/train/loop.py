@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from localgrad.ledger import StepLog
 from localgrad.train.interrupt import Interrupt
 from localgrad.train.metrics import Metrics
 from localgrad.train.progress import Progress
@@ -12,6 +13,7 @@ from localgrad.train.run import Run
 from localgrad.train.training import Training, size_of
 
 CHECKPOINT_SECONDS = 10.0
+RECORD_EVERY = 50  # steps, for the slider of the report
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ def train(run: Run, progress: Progress, every: float = CHECKPOINT_SECONDS) -> Ou
     training = Training(run)
     resumed = training.restore()
     metrics = Metrics(run.metrics, training.step)
+    begun = training.step if resumed else None
+    training.record_into(StepLog(run.folder, training.network, every=RECORD_EVERY, resume_at=begun))
     progress.begin(training, resumed)
     scores: dict[str, float] = {}
     with metrics, progress, Interrupt() as interrupt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy
@@ -12,6 +13,7 @@ from localgrad import errors_of_runs as errors
 from localgrad import random
 from localgrad.data import DataLoader
 from localgrad.graph.record import no_grad
+from localgrad.ledger import StepLog
 from localgrad.nn.files import load, save
 from localgrad.nn.utils import clip_grad_norm_
 from localgrad.train.run import Run
@@ -35,17 +37,20 @@ class Training:
         self.step = 0
         self.epoch = 0  # how many are complete
         self.means = Means()  # of the epoch under way
+        self.log: StepLog | None = None  # where some of the steps are recorded
 
     def advance(self, batch: Any) -> dict[str, float]:
         """One step of training; returns its loss and scores."""
         self.network.train()
         self.optimizer.zero_grad()
         with numpy.errstate(over="ignore", invalid="ignore"):  # the error below says more
-            loss, scores = self.recipe.loss(self.network, batch)
-            value = loss.item()
-            if not math.isfinite(value):
-                raise errors.diverged(value, self.step + 1, self.run.settings.lr, self.run.folder)
-            loss.backward()
+            with self.recorded():
+                loss, scores = self.recipe.loss(self.network, batch)
+                value = loss.item()
+                if not math.isfinite(value):
+                    step, rate = self.step + 1, self.run.settings.lr
+                    raise errors.diverged(value, step, rate, self.run.folder)
+                loss.backward()
             if self.recipe.clip is not None:
                 clip_grad_norm_(self.network.parameters(), self.recipe.clip)
             self.optimizer.step()
@@ -55,6 +60,14 @@ class Training:
         found = {"loss": value, **scores}
         self.means.add(found, size_of(batch))
         return found
+
+    def record_into(self, log: StepLog) -> None:
+        """Record the steps to come whose turn it is."""
+        self.log = log
+
+    def recorded(self) -> AbstractContextManager[Any]:
+        """The ledger of the step at hand, where it is recorded."""
+        return nullcontext() if self.log is None else self.log.step(self.step)
 
     def evaluate(self) -> dict[str, float]:
         """Loss and scores on the held-out examples."""
