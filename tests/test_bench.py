@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -194,3 +195,16 @@ def test_the_reference_runs_even_where_nothing_is_compared_against() -> None:
 
 def _never(case: str) -> Running:
     raise AssertionError(case)
+
+
+def test_the_page_of_results_is_made_from_their_file() -> None:
+    script = Path(__file__).parents[1] / "benchmarks" / "performance_page.py"
+    page = runpy.run_path(str(script))
+    found = example()
+    found.machine |= {"features": ["avx2"], "system": "S", "python": "3.11", "packages": {"a": "1"}}
+    found.machine["when"] = "today"
+    text = page["section"](found)
+    assert "| w | localgrad | 1 s |" in text
+    assert "| w | torch compile | failed |" in text
+    assert "- w: torch compile failed: no compiler" in text
+    assert "| w | 1 GFLOP | 10 ms | 1 s | 4 s |" in text

@@ -1,0 +1,106 @@
+"""Writes docs/performance.md from the results in benchmarks/results.
+
+    localgrad bench --save benchmarks/results/NAME.json
+    python benchmarks/performance_page.py
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from localgrad.bench import results, table
+from localgrad.bench.results import Comparison, Results
+
+HERE = Path(__file__).parent
+PAGE = HERE.parent / "docs" / "performance.md"
+
+INTRODUCTION = """\
+# Performance
+
+This page is made by `python benchmarks/performance_page.py` from the results in
+`benchmarks/results/`, which `localgrad bench --save` wrote. To reproduce them:
+
+    pip install -e '.[dev]'
+    localgrad bench --save benchmarks/results/mine.json
+    python benchmarks/performance_page.py
+
+Every contender runs in a process of its own. In each of at least five rounds they take turns of
+half a second, one right after the other; a figure is the median over the rounds of the median
+step of a turn, a ratio the median of the rounds' own ratios. A training step is all of it: zero
+the gradients, forward, cross entropy, backward, optimiser; float32; all cores. All contenders
+start from the same weights and see the same batches, and their first three losses must agree to
+one part in a thousand: where they do not, the table says DIFFER.
+
+*torch* is PyTorch eager, *torch fused* with the fused optimiser, *torch compile* that and
+`torch.compile`, *jax jit* one `jax.jit` of the whole step with donated buffers. *of peak* is the
+arithmetic of matrix products and convolutions over the step's time, as a share of what large
+float32 matrix products of NumPy reach on the same machine. *step memory* is the peak of resident
+memory in the rounds above what the imports held, *process memory* the whole process's peak.
+*cold start* and *warm start* are from the start of the process, imports included, to the end of
+the first step, with empty and with filled caches of compiled code.
+"""
+
+
+def main() -> None:
+    """One section for each file of results."""
+    sections = [INTRODUCTION]
+    for path in sorted((HERE / "results").glob("*.json")):
+        sections.append(section(results.read(path)))
+    PAGE.write_text("\n".join(sections), encoding="utf-8")
+
+
+def section(found: Results) -> str:
+    """The machine, the two tables and the verdicts of one run."""
+    machine = found.machine
+    packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
+    lines = [
+        f"## {machine['processor']}, {machine['cores']} cores",
+        "",
+        f"{machine['system']}, {' '.join(machine['features'])}; Python {machine['python']}; "
+        f"{packages}; matrix products at {machine['gflops']:.0f} GFLOP/s; {machine['when']}.",
+        "",
+    ]
+    for headings, cells in ((table.TIMES, table.times), (table.COSTS, table.costs)):
+        lines += ["| " + " | ".join(headings) + " |", "|---" * len(headings) + "|"]
+        for comparison in found.comparisons:
+            for outcome in comparison.outcomes:
+                row = cells(comparison, outcome, machine["gflops"])
+                row += [""] * (len(headings) - len(row))
+                lines.append("| " + " | ".join(row) + " |")
+        lines.append("")
+    lines += [f"- {line}" for line in table.failures(found) + table.verdicts(found)]
+    if any(c.flops for c in found.comparisons):
+        lines += ["", "### Against the roofline", "", *roofline(found)]
+    return "\n".join([*lines, ""])
+
+
+def roofline(found: Results) -> list[str]:
+    """What each training step would cost if only its arithmetic counted."""
+    peak = found.machine["gflops"] * 1e9
+    lines = [
+        "| workload | arithmetic | at the measured peak | localgrad | torch |",
+        "|---|---|---|---|---|",
+    ]
+    for comparison in found.comparisons:
+        if comparison.flops:
+            cells = [
+                comparison.workload,
+                f"{comparison.flops / 1e9:.3g} GFLOP",
+                table.duration(comparison.flops / peak),
+                _time(comparison, "localgrad"),
+                _time(comparison, "torch"),
+            ]
+            lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def _time(comparison: Comparison, contender: str) -> str:
+    outcome = comparison.of(contender)
+    if outcome is None or math.isnan(outcome.time):
+        return table.NONE
+    return table.duration(outcome.time)
+
+
+if __name__ == "__main__":
+    main()
