@@ -472,3 +472,52 @@ def inexact_gradient(layer: str, where: str) -> DeclarationError:
         "are those of the function, and dense.\n"
         "  Divide by the counts in the loss, if that is what is wanted."
     )
+
+
+def two_masks(where: str) -> ShapeError:
+    """Attention that is told twice where to look."""
+    return ShapeError(
+        f"is_causal is a mask of its own{_at(where)}: pass either is_causal=True or attn_mask."
+    )
+
+
+def heads_do_not_divide(width: int, heads: int, where: str) -> ShapeError:
+    """Heads that cannot share the width evenly."""
+    return ShapeError(
+        f"embed_dim {width} cannot be shared evenly by {heads} heads{_at(where)}: choose a "
+        "number of heads that divides it."
+    )
+
+
+def attention_shapes(q: Any, k: Any, v: Any, where: str) -> ShapeError:
+    """Queries, keys and values that do not belong together."""
+    return ShapeError(
+        "attention takes queries (…, n, width), keys (…, m, width) and values (…, m, values); got "
+        f"{tuple(q)}, {tuple(k)} and {tuple(v)}{_at(where)}."
+    )
+
+
+def two_masks(where: str) -> DeclarationError:
+    """A mask and is_causal together."""
+    return DeclarationError(f"give attn_mask or is_causal=True, not both{_at(where)}.")
+
+
+def heads(width: int, count: int, where: str) -> ShapeError:
+    """A width that cannot be shared among heads."""
+    return ShapeError(f"embed_dim {width} cannot be shared evenly among {count} heads{_at(where)}.")
+
+
+def causal_without_mask(where: str) -> DeclarationError:
+    """is_causal is a hint about a mask, in PyTorch's MultiheadAttention."""
+    return DeclarationError(
+        f"MultiheadAttention: is_causal=True only says what attn_mask is{_at(where)}.\n"
+        "  Give it too: attn_mask=nn.Transformer.generate_square_subsequent_mask(length)."
+    )
+
+
+def too_many_positions(length: int, most: int, where: str) -> ShapeError:
+    """A sequence longer than the table of positions."""
+    return ShapeError(
+        f"a sequence of {length} is longer than the {most} positions this was made for"
+        f"{_at(where)}; make it with a larger max_len."
+    )

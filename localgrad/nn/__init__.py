@@ -31,6 +31,7 @@ from localgrad.nn.activations import (
     Tanhshrink,
     Threshold,
 )
+from localgrad.nn.attention import MultiheadAttention
 from localgrad.nn.containers import (
     ModuleDict,
     ModuleList,
@@ -101,6 +102,14 @@ from localgrad.nn.pooling import (
     MaxPool2d,
     MaxPool3d,
 )
+from localgrad.nn.transformer import (
+    SinusoidalPositions,
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 
 __all__ = [
     "CELU",
@@ -165,6 +174,7 @@ __all__ = [
     "Module",
     "ModuleDict",
     "ModuleList",
+    "MultiheadAttention",
     "NLLLoss",
     "PReLU",
     "Parameter",
@@ -178,6 +188,7 @@ __all__ = [
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SinusoidalPositions",
     "SmoothL1Loss",
     "Softmax",
     "Softmax2d",
@@ -188,6 +199,11 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "Unflatten",
     "functional",
     "init",
