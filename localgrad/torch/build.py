@@ -45,6 +45,7 @@ class Build:
         self.lost: dict[int, int] = {}  # id of a loss without a graph -> id of its record
         self.folded: list[dict[int, Target]] = []  # by sweep
         take_in_cut_sources(recorder)
+        self.left_out = _reached_elsewhere(recorder.sweeps)
         for number, sweep in enumerate(recorder.sweeps):
             self.folded.append(folded(sweep))
             self._nodes_of(number, sweep)
@@ -68,7 +69,11 @@ class Build:
         entries = sweep.graph.entries
         slots_of = _slots(sweep)
         order = sorted(
-            (index for index in range(len(entries)) if index not in self.folded[number]),
+            (
+                index
+                for index in range(len(entries))
+                if index not in self.folded[number] and (number, index) not in self.left_out
+            ),
             key=lambda i: (
                 (0, self.describe.rank(entries[i]), ())
                 if entries[i].is_leaf
@@ -100,6 +105,10 @@ class Build:
         found = self.ids.get((sweep, index, slot))
         return self.record.nodes[self.ids[sweep, index, -1] if found is None else found]
 
+    def known_id(self, sweep: int, index: int, slot: int = -1) -> int | None:
+        """The id of ``node``; None for a leaf that only another sweep reached."""
+        return None if (sweep, index) in self.left_out else self.node(sweep, index, slot).id
+
     def id_of(self, source: Any) -> int | None:
         """The record of a node or leaf of PyTorch's in the last sweep that it was in."""
         for number in reversed(range(len(self.recorder.sweeps))):
@@ -109,7 +118,7 @@ class Build:
                 index = next(
                     (i for i, entry in enumerate(graph.entries) if entry.variable is source), None
                 )
-            if index is not None:
+            if index is not None and (number, index) not in self.left_out:
                 return self.node(number, index).id
         return None
 
@@ -286,6 +295,7 @@ class Build:
             for number, sweep in enumerate(self.recorder.sweeps)
             if sweep.error is not None
             for index in range(len(sweep.graph.entries))
+            if (number, index) not in self.left_out
         }
 
     # -- the rest ------------------------------------------------------------------------------
@@ -324,6 +334,21 @@ def _together(parts: list[Stats]) -> Stats:
         zeros=sum(zeros) if len(zeros) == len(parts) else None,
         nonfinite=sum(part.nonfinite for part in parts),
     )
+
+
+def _reached_elsewhere(sweeps: list[Sweep]) -> set[tuple[int, int]]:
+    """The leaves (sweep, index) that a sweep passed by and another one reached."""
+    reached = {
+        id(sweep.graph.entries[index].variable) for sweep in sweeps for index, _ in sweep.arrived
+    }
+    return {
+        (number, index)
+        for number, sweep in enumerate(sweeps)
+        for index, entry in enumerate(sweep.graph.entries)
+        if entry.variable is not None
+        and (index, 0) not in sweep.arrived
+        and (id(entry.variable) in reached or number + 1 < len(sweeps))
+    }
 
 
 def _single_senders(sweep: Sweep) -> dict[Target, tuple[int, int]]:

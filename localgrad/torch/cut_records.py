@@ -11,7 +11,6 @@ from localgrad.ledger.model import Cut, EdgeRecord, NodeRecord
 from localgrad.ledger.vocabulary import canonical
 from localgrad.torch import names
 from localgrad.torch.cuts import OpenCut
-from localgrad.torch.forward import INTO_PYTHON
 from localgrad.torch.recorder import Recorder
 from localgrad.torch.sweep import Sweep
 from localgrad.torch.walk import ACCUMULATE
@@ -26,7 +25,7 @@ def take_in_cut_sources(recorder: Recorder) -> None:
         recorder.sweeps.append(Sweep(recorder.meter, recorder.level))
     for opened in recorder.watch.cuts.cuts.values():
         nodes = [(source, 0) for source in opened.sources.values() if not is_leaf(source)]
-        if nodes and recorder.sweeps and (opened.consumers or recorder.lost):
+        if nodes and recorder.sweeps and (opened.consumers or opened.escaped or recorder.lost):
             recorder.sweeps[-1].graph.extend(nodes, recorder.log, ())
 
 
@@ -86,7 +85,7 @@ def record_cuts(build: Build) -> None:
                         op=canonical(entry.op),
                         module=node.module,
                         shape=node.shape,
-                        source=None if first is None else build.node(number, *first).id,
+                        source=None if first is None else build.known_id(number, *first),
                         consumer=node.id,
                         parameters=behind(build, [entry.node]),
                     )
@@ -105,7 +104,7 @@ def _record(build: Build, opened: OpenCut, used: list[tuple[NodeRecord, int]]) -
         source=known[0] if known else None,
         consumer=used[0][0].id if used else None,
     )
-    if used or opened.op in INTO_PYTHON:
+    if used or opened.escaped:
         cut.parameters = behind(build, opened.sources.values())
     build.record.cuts.append(cut)
     for consumer, argument in used:

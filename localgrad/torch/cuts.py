@@ -26,7 +26,7 @@ _SHAPE_ONLY = ("_like", "new_")
 class OpenCut:
     """All values that left the graph at one line, for one reason."""
 
-    __slots__ = ("consumers", "module", "op", "place", "reason", "shape", "sources")
+    __slots__ = ("consumers", "escaped", "module", "op", "place", "reason", "shape", "sources")
 
     def __init__(
         self,
@@ -41,10 +41,13 @@ class OpenCut:
         self.shape = shape
         self.place = place
         self.module = module
+        self.escaped = False  # a value went on to Python or NumPy, where nobody can follow it
         self.sources: dict[int, Any] = {}  # by id: nodes of the graph, or leaves
         self.consumers: list[tuple[int, Log, int]] = []  # number of the node, and the argument
 
     def take(self, source: Tensor) -> None:
+        if source.grad_fn is None and source._base is not None:  # a view, made under no_grad
+            source = source._base
         behind = source if source.grad_fn is None else source.grad_fn
         self.sources[id(behind)] = behind
 
@@ -83,8 +86,13 @@ class CutWatch:
     def into_python(
         self, op: str, tensor: Tensor, place: Place | None, module: ModuleCall | None
     ) -> None:
-        """A value of the graph became a Python number, where nobody can follow it."""
-        self._open("detach", op, tensor, place, module).take(tensor)
+        """A value of the graph, or of a cut, became a Python number or a NumPy array."""
+        for known in self.behind(tensor):
+            known.escaped = True
+        if tensor.requires_grad:
+            opened = self._open("detach", op, tensor, place, module)
+            opened.take(tensor)
+            opened.escaped = True
 
     def used(self, number: int, log: Log, inputs: list[Tensor]) -> None:
         """Note which arguments of a new node come from a cut."""

@@ -101,7 +101,8 @@ class Describe:
     def parameter(self, variable: Tensor) -> NodeRecord:
         """The record of a leaf: a parameter where the model or its class says so, else an input."""
         known = self.names.get(id(variable), [])
-        is_parameter = bool(known) or isinstance(variable, torch.nn.Parameter)
+        alone = not self.modules_seen.roots
+        is_parameter = bool(known) or alone or isinstance(variable, torch.nn.Parameter)
         kind = "parameter" if is_parameter else "input"
         found = self.recorder.variables.get(id(variable))
         file, line = self.origins.get(id(variable), (None, None))

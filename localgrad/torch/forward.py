@@ -26,7 +26,7 @@ from localgrad.torch.units import UnitCount, count_units
 sequence_number: Callable[[], int] = torch._C._autograd._get_sequence_nr
 
 _PROPERTIES_WITH_NODES = frozenset({"T", "mT", "H", "mH", "real", "imag"})
-INTO_PYTHON = frozenset({"item", "tolist", "numpy", "__float__", "__array__"})
+_INTO_PYTHON = frozenset({"tolist", "numpy", "__array__"})
 _NO_MUTATIONS = frozenset({"requires_grad_", "retain_grad", "share_memory_", "__setstate__"})
 _PASSED_ON = frozenset({"backward", "grad", "__repr__", "__format__", "register_hook"})
 
@@ -133,7 +133,7 @@ class Watch(TorchFunctionMode):
         elif isinstance(result, Tensor):
             if not result.requires_grad and not called_by_optimiser(2):
                 self.cuts.constant(name, result, args, here(2), self.modules.current)
-        elif name in INTO_PYTHON and isinstance(args[0], Tensor) and args[0].requires_grad:
+        elif name in _INTO_PYTHON and isinstance(args[0], Tensor):
             self.cuts.into_python(name, args[0], here(2), self.modules.current)
         return result
 

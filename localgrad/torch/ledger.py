@@ -107,6 +107,8 @@ class Ledger(BaseLedger):
             return []
         held = []
         for index, rows in recorder.sweeps[0].grads.items():
+            if (0, index) in build.left_out:
+                continue
             node = build.node(0, index)
             before = recorder.meter.stats(rows.row).norm
             if node.kind == "parameter" and (before > 0 or math.isnan(before)):

@@ -27,7 +27,8 @@ def origin(root: nn.Module, name: str) -> tuple[str, int] | None:
             return None
         owners.append(child)
     for owner, attribute in zip(reversed(owners), reversed(parts)):
-        found = _assignments(owner.__class__).get(attribute)
+        kind: Any = type(owner)
+        found = _assignments(kind).get(attribute)
         if found is not None:
             return found
     return None

@@ -195,8 +195,8 @@ class Sweep:
                     if action == _JOIN:
                         # A second tensor on the memory, which `.grad` may then take over.
                         tensor = tensor.detach()
-                        row = measure(tensor) if is_custom else -1
-                        held[target].append(Held(index, argument, tensor, tensor._version, row))
+                        sent = measure(tensor) if is_custom else -1
+                        held[target].append(Held(index, argument, tensor, tensor._version, sent))
                         continue
                     total = upstream[0]
                     same = total is not None and is_same(tensor, total)

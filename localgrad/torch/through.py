@@ -40,7 +40,9 @@ def through(build: Build, number: int) -> dict[str, Tensor]:
     leaves = {
         build.node(key[0], index).label: leaf
         for index, leaf in enumerate(sweep.graph.entries)
-        if leaf.variable is not None and build.node(key[0], index).kind == "parameter"
+        if leaf.variable is not None
+        and (key[0], index) not in build.left_out
+        and build.node(key[0], index).kind == "parameter"
     }
     parts = _sweep(
         [GradientEdge(entry.node, target[1])],

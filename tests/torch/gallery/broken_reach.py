@@ -130,7 +130,7 @@ def auxiliary_loss_left_out() -> Any:
     def step() -> None:
         y, extra = model(draw(16, 8))
         (y**2).mean().backward()
-        float((extra**2).mean())
+        (extra**2).mean().item()
 
     return model, step
 

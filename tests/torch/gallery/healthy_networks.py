@@ -378,6 +378,7 @@ def fitted_classifier() -> Any:
         with torch.no_grad():
             for p in model.parameters():
                 p -= 2.0 * p.grad
+    model.zero_grad()
     return model, lambda: functional.binary_cross_entropy(model(x), y).backward()
 
 
