@@ -289,3 +289,19 @@ def widget_without_anywidget() -> RunError:
         "  Install it: pip install 'localgrad[notebook]'; "
         "or write a page that needs nothing: ledger.to_html('ledger.html')."
     )
+
+
+def small_images(shape: tuple[int, int], smallest: int) -> DataError:
+    """Images that a network would pool away."""
+    return DataError(
+        f"the images have {shape[0]}×{shape[1]} pixels; this network needs at least "
+        f"{smallest}×{smallest}.\n  Recipes for smaller images: mlp."
+    )
+
+
+def unknown_table(name: str, known: Sequence[str]) -> DataError:
+    """A table that scikit-learn does not ship, or that this recipe cannot learn."""
+    return DataError(
+        f"there is no table {name!r}.{nearest(name, known)}\n"
+        f"  scikit-learn's tables that this recipe learns: {', '.join(known)}."
+    )

@@ -11,7 +11,8 @@ from localgrad.data.dataset import (
 from localgrad.data.digits import digits
 from localgrad.data.loader import DataLoader
 from localgrad.data.mnist import mnist
-from localgrad.data.scenes import Scene, scenes
+from localgrad.data.scenes import Scene, scaled, scenes
+from localgrad.data.table import table
 from localgrad.data.text import Text, characters, standard_library
 
 __all__ = [
@@ -27,6 +28,8 @@ __all__ = [
     "digits",
     "mnist",
     "random_split",
+    "scaled",
     "scenes",
     "standard_library",
+    "table",
 ]

@@ -33,16 +33,16 @@ def scenes(
     """
     random = numpy.random.default_rng(seed)
     images, labels = (tensor.value for tensor in source.tensors)
-    tiles = scaled(images[:, 0])
+    tiles = scaled(images, TILE)[:, 0]
     return [compose(tiles, labels, digits, clutter, random) for _ in range(count)]
 
 
-def scaled(images: numpy.ndarray) -> numpy.ndarray:
-    """Images of any size as tiles of 16×16 pixels, interpolated linearly."""
+def scaled(images: numpy.ndarray, side: int) -> numpy.ndarray:
+    """Images (n, channels, height, width) as side×side pixels, interpolated linearly."""
     from scipy.ndimage import zoom
 
-    _, height, width = images.shape
-    return numpy.clip(zoom(images, (1, TILE / height, TILE / width), order=1), 0, 1)
+    _, _, height, width = images.shape
+    return numpy.clip(zoom(images, (1, 1, side / height, side / width), order=1), 0, 1)
 
 
 def compose(

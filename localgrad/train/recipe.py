@@ -51,7 +51,7 @@ class Recipe:
 
     def scheduler(self, optimizer: Any, steps: int) -> Any:
         """A schedule over all `steps`, or None; it is advanced after every step."""
-        return None
+        return optim.lr_scheduler.OneCycleLR(optimizer, max_lr=self.lr, total_steps=steps)
 
     def sample(self, network: Module) -> str | None:
         """Something to read after each epoch, such as text that the network wrote."""

@@ -1,0 +1,83 @@
+"""A U-Net: Ronneberger et al., "U-Net: Convolutional Networks for Biomedical Image Segmentation".
+
+The way down looks ever wider, the way up draws ever finer, and at every size the way up also sees
+what the way down saw there: each of those values has two consumers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+import localgrad as lg
+from localgrad import data, nn
+from localgrad.nn import functional as F
+from localgrad.train import Recipe, overlap
+
+CLASSES = 11  # the background and ten digits
+
+
+def twice(channels_in: int, channels: int) -> nn.Module:
+    """Two normalised 3×3 convolutions with ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels, 3, padding=1, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(),
+        nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(),
+    )
+
+
+class Network(nn.Module):
+    """Three sizes; 16, 32 and 64 channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down1 = twice(1, 16)
+        self.down2 = twice(16, 32)
+        self.bottom = twice(32, 64)
+        self.rise2 = nn.ConvTranspose2d(64, 32, 2, stride=2)
+        self.up2 = twice(64, 32)
+        self.rise1 = nn.ConvTranspose2d(32, 16, 2, stride=2)
+        self.up1 = twice(32, 16)
+        self.classifier = nn.Conv2d(16, CLASSES, 1)
+
+    def forward(self, images: Any) -> Any:
+        fine = self.down1(images)
+        middle = self.down2(F.max_pool2d(fine, 2))
+        bottom = self.bottom(F.max_pool2d(middle, 2))
+        x = self.up2(lg.concat((middle, self.rise2(bottom)), axis=1))
+        x = self.up1(lg.concat((fine, self.rise1(x)), axis=1))
+        return self.classifier(x)
+
+
+class Unet(Recipe):
+    """A U-Net finds handwritten digits among clutter, pixel by pixel."""
+
+    epochs = 12
+    batch_size = 16
+    lr = 5e-3
+    score = "IoU"
+
+    def data(self, source: Path | None) -> Any:
+        train, held_out = data.digits() if source is None else data.mnist(source)
+        return segmented(train, 1200, seed=1), segmented(held_out, 300, seed=2)
+
+    def network(self, train: Any) -> nn.Module:
+        return Network()
+
+    def loss(self, network: nn.Module, batch: Any) -> tuple[Any, dict[str, float]]:
+        images, masks = batch
+        logits = network(images)
+        score = overlap(logits.numpy().argmax(axis=1), masks.numpy())
+        return F.cross_entropy(logits, masks), {"IoU": score}
+
+
+def segmented(source: data.TensorDataset, count: int, seed: int) -> data.TensorDataset:
+    """Scenes with up to three digits, and the class of every pixel."""
+    found = data.scenes(source, count, digits=3, seed=seed)
+    images = numpy.stack([scene.image[None] for scene in found])
+    return data.TensorDataset(images, numpy.stack([scene.mask for scene in found]))
