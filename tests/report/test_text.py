@@ -1,0 +1,140 @@
+"""What a person reads in a terminal and in a notebook."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import localgrad as lg
+from localgrad.ledger.model import NodeRecord
+from localgrad.report import notebook, profile
+from tests.ledger.synthetic import residual_ledger
+
+
+class Net(lg.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inward = lg.nn.Linear(3, 4)
+        self.block = lg.nn.Linear(4, 4)
+        self.outward = lg.nn.Linear(4, 1)
+
+    def forward(self, x: Any) -> Any:
+        h = self.inward(x)
+        h = h + lg.tanh(self.block(h))
+        return self.outward(h)
+
+
+@pytest.fixture
+def ledger() -> lg.Ledger:
+    lg.manual_seed(0)
+    model = Net()
+    x = lg.asarray(np.random.default_rng(0).normal(size=(6, 3)).astype("float32"))
+    with lg.Ledger(model) as found:
+        (model(x) ** 2).mean().backward()
+    return found
+
+
+def test_a_healthy_step_says_so(ledger: lg.Ledger) -> None:
+    text = str(ledger)
+    assert "healthy: nothing found" in text
+    assert "Net   loss" in text
+    for block in ("inward", "block", "outward"):
+        assert block in text
+    assert "█" in text and "%" in text
+
+
+def test_findings_come_with_line_numbers_and_advice() -> None:
+    w = lg.asarray(np.zeros(3, "float32"), requires_grad=True)
+    with np.errstate(all="ignore"), lg.Ledger() as ledger:
+        lg.sqrt((w * w).sum()).backward()
+    text = str(ledger)
+    assert "nonfinite test_text.py:" in text
+    assert "→" in text and "1e-12" in text
+
+
+def test_an_explanation_spells_the_arithmetic_out(
+    ledger: lg.Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    explanation = ledger.explain("inward.bias", 1)
+    printed = capsys.readouterr().out
+    assert "∂loss/∂inward.bias[1]" in printed
+    assert "×" in printed and "routes from the loss" in printed
+    assert f"= {explanation.total:.6g}" in printed
+    assert str(explanation).splitlines()[0] in printed
+
+
+def test_an_explanation_of_a_join_shows_both_branches_and_the_balance(
+    ledger: lg.Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    joined = next(n for n in ledger.nodes if len(n.arrived) == 2)
+    explanation = ledger.explain(joined)
+    assert len(explanation.terms) == 2
+    assert sum(term.edge.share or 0.0 for term in explanation.terms) == pytest.approx(1)
+    assert "the books balance" in capsys.readouterr().out
+
+
+def test_questions_that_cannot_be_answered_say_why(ledger: lg.Ledger) -> None:
+    with pytest.raises(lg.LocalgradError, match=r"did you mean 'inward\.weight'"):
+        ledger.of("inward.wieght")
+    with pytest.raises(lg.LocalgradError, match="one number per axis"):
+        ledger.explain("inward.weight", 7)
+    with pytest.raises(lg.LocalgradError, match="no edge of this ledger"):
+        ledger.through(10_000)
+    with pytest.raises(lg.LocalgradError, match="took no part"):
+        ledger.of(lg.asarray([1.0], requires_grad=True))
+    with pytest.raises(lg.LocalgradError, match="heard of nothing"):
+        _ = lg.Ledger().nodes
+
+
+def test_a_tensor_and_a_name_find_the_same_node() -> None:
+    model = Net()
+    with lg.Ledger(model) as ledger:
+        y = model(lg.ones((2, 3)))
+        (y**2).mean().backward()
+    assert ledger.of(model.block.weight) == ledger.of("block.weight")
+    assert ledger.of(y).op == "linear" and ledger.of("outward").op == "linear"
+
+
+def test_a_question_after_the_optimiser_step_is_answered_with_what_happened() -> None:
+    model = Net()
+    with lg.Ledger(model) as ledger:
+        (model(lg.ones((2, 3))) ** 2).mean().backward()
+    optimizer = lg.optim.SGD(model.parameters(), lr=0.1)
+    optimizer.step()
+    edge = ledger.record.arrived(ledger.of("inward.weight"))[0]
+    with pytest.raises(lg.GraphError, match=r"before optimiser\.step"):
+        ledger.through(edge)
+
+
+def test_notebooks_get_html_in_which_every_name_is_escaped() -> None:
+    node = NodeRecord(0, "<script>", label="<b>", module="<i>", where="a<b.py:1", absence="<u>")
+    text = notebook.node_html(node)
+    assert "<script>" not in text and "&lt;script&gt;" in text
+    record = residual_ledger()
+    record.title = "<script>alert(1)</script>"
+    assert "<script>" not in notebook.ledger_html(record)
+    assert "<table>" in record.edges[0]._repr_html_()
+    assert "<table>" in record.nodes[0]._repr_html_()
+
+
+def test_a_tensor_shows_its_value_over_its_gradient() -> None:
+    x = lg.asarray([1.0, 2.0], requires_grad=True)
+    (x * x).sum().backward()
+    text = x._repr_html_()
+    assert text.index("[1., 2.]") < text.index("[2., 4.]")
+
+
+def test_the_profile_has_a_bar_a_block_and_stays_short() -> None:
+    bars = profile.profile(residual_ledger(200))
+    assert 3 < len(bars) <= 40
+    (joined,) = [bar for bar in profile.profile(residual_ledger(2)) if bar.label == "blocks.0"]
+    assert joined.norm > 0
+
+
+def test_the_table_has_a_row_an_edge(ledger: lg.Ledger) -> None:
+    frame = ledger.to_frame()
+    assert len(frame) == len(ledger.edges)
+    assert frame.loc[0, "norm"] == ledger.edges[0].norm
+    assert set(frame["consumer"]) >= {"inward linear", "block linear"}
