@@ -22,18 +22,16 @@ from localgrad.kernels.dispatch import (
     sigmoid,
 )
 from localgrad.kernels.reference_attention import attention, attention_backward
-from localgrad.kernels.reference_dense import gather_rows, scatter_rows
-from localgrad.kernels.reference_normalisation import (
+from localgrad.kernels.dispatch_layers import (
+    adam_step,
     channel_moments,
     channel_norm,
     channel_norm_backward,
-)
-from localgrad.kernels.reference_optimisers import (
-    adagrad_step,
-    adam_step,
-    rmsprop_step,
+    gather_rows,
+    scatter_rows,
     sgd_step,
 )
+from localgrad.kernels.reference_optimisers import adagrad_step, rmsprop_step
 from localgrad.kernels.reference_pooling import gather_places, resample
 from localgrad.kernels.reference_recurrent import (
     gru,

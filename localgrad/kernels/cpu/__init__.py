@@ -25,6 +25,9 @@ _ROOMS = {
     ),
     "pooling": ("max_pool", "scatter_places"),
     "pointwise": ("add", "gelu", "gelu_backward", "relu", "relu_backward", "sigmoid_forward"),
+    "channels": ("channel_moments", "channel_norm", "channel_norm_backward"),
+    "table": ("gather_rows", "scatter_rows"),
+    "updates": ("adam_step", "sgd_step", "updatable"),
     "arena": ("empty", "release", "usage"),
     "threads": ("get_num_threads", "set_num_threads"),
 }

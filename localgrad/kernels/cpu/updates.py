@@ -15,7 +15,7 @@ from numba import njit
 from .emit import address, array_at
 from .host import CACHE
 from .launch import parallel
-from .layout import contiguous
+from .layout import FLOATS, contiguous
 from .pointwise import threads_for
 
 
@@ -111,13 +111,15 @@ def _adam(  # type: ignore[no-untyped-def]
 
 
 def updatable(values: list[Any], *others: Any) -> bool:
-    """Whether all lists hold arrays of one float type whose memory can be walked in step."""
+    """Whether all lists hold arrays of one float type whose memory can be walked in step.
+
+    
+    """
     kind = values[0].dtype if values else None
-    if kind not in (np.dtype(np.float32), np.dtype(np.float64)):
+    if kind not in FLOATS:
         return False
     return all(
-        array is not None and array.dtype == kind and array.flags.c_contiguous
-        and array.flags.writeable
+        array.dtype == kind and array.flags.writeable and array.flags.c_contiguous
         for arrays in (values, *others) if arrays is not None
         for array in arrays
     )

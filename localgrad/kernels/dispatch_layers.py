@@ -1,0 +1,86 @@
+"""Which road an array takes, continued: channels, embeddings and the optimisers' updates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from localgrad.kernels import cpu
+from localgrad.kernels import reference_dense as dense
+from localgrad.kernels import reference_normalisation as norms
+from localgrad.kernels import reference_optimisers as rules
+from localgrad.kernels.dispatch import SMALL_ROWS, kernels_allowed, suits
+
+SMALL_UPDATE = 1 << 12  # elements of all parameters together
+
+
+def channel_moments(x: Any) -> tuple[Any, Any]:
+    """Mean and variance (divided by n) of every channel."""
+    if x.size >= SMALL_ROWS and suits(x):
+        return cpu.channel_moments(x)
+    return norms.channel_moments(x)
+
+
+def channel_norm(x: Any, mean: Any, scale: Any, weight: Any, bias: Any) -> Any:
+    """(x − mean) · scale · weight + bias, each a vector of channels."""
+    if x.size >= SMALL_ROWS and suits(x, weight, bias):
+        return cpu.channel_norm(x, mean, scale, weight, bias)
+    return norms.channel_norm(x, mean, scale, weight, bias)
+
+
+def channel_norm_backward(
+    g: Any, x: Any, mean: Any, scale: Any, weight: Any, fixed: bool, needs: tuple[bool, bool, bool]
+) -> list[Any]:
+    """Downstreams of x, weight and bias; `fixed` where mean and scale do not depend on x."""
+    if x.size >= SMALL_ROWS and suits(g, x, weight):
+        return cpu.channel_norm_backward(g, x, mean, scale, weight, fixed, needs)
+    return norms.channel_norm_backward(g, x, mean, scale, weight, fixed, needs)
+
+
+def gather_rows(table: Any, index: Any) -> Any:
+    """table[index]."""
+    if table.ndim == 2 and index.size * table.shape[1] >= SMALL_ROWS and suits(table):
+        return cpu.gather_rows(table, index)
+    return dense.gather_rows(table, index)
+
+
+def scatter_rows(g: Any, index: Any, count: int) -> Any:
+    """`count` rows of zeros with the rows of g added where `index` says."""
+    if g.ndim == index.ndim + 1 and g.size >= SMALL_ROWS and suits(g):
+        return cpu.scatter_rows(g, index, count)
+    return dense.scatter_rows(g, index, count)
+
+
+def _together(values: list[Any], *others: Any) -> bool:
+    """Whether one launch updates all of these."""
+    return (
+        sum(value.size for value in values) >= SMALL_UPDATE
+        and kernels_allowed()
+        and cpu.updatable(values, *others)
+    )
+
+
+def sgd_step(
+    values: list[Any], gradients: list[Any], velocities: Any, options: dict[str, Any]
+) -> None:
+    """w ← w − lr · v; `velocities` holds None where none was made yet, and is filled in."""
+    made = [v for v in velocities or () if v is not None]
+    if _together(values, gradients, made):
+        cpu.sgd_step(values, gradients, velocities, options)
+    else:
+        rules.sgd_step(values, gradients, velocities, options)
+
+
+def adam_step(
+    values: list[Any],
+    gradients: list[Any],
+    means: list[Any],
+    squares: list[Any],
+    largest: Any,
+    steps: list[int],
+    options: dict[str, Any],
+) -> None:
+    """w ← w − lr · m̂ / (√v̂ + eps); `largest` are the maxima of v for amsgrad, or None."""
+    if _together(values, gradients, means, squares, largest):
+        cpu.adam_step(values, gradients, means, squares, largest, steps, options)
+    else:
+        rules.adam_step(values, gradients, means, squares, largest, steps, options)
