@@ -64,6 +64,13 @@ def fit(value: Any, shape: tuple[int, ...], dtype: Any = None) -> Any:
     return value
 
 
+def conjugated(local: Any) -> Any:
+    """The conjugate of a complex value; a real one as it is."""
+    if local.__class__ is complex:
+        return local.conjugate()
+    return local.conj() if hasattr(local, "dtype") and local.dtype.kind == "c" else local
+
+
 def stretch(value: Any, shape: tuple[int, ...]) -> Any:
     """`value` broadcast to `shape`; itself where it already has that shape."""
     if value.shape == shape:

@@ -37,13 +37,12 @@ class Bilinear(Operation):
             adjoint: Any = self.partials[index]
             given = {"g": upstream, "like": node.likes[index]}
             downstream = adjoint(
-                *[given[p] if p in given else named[p] for p in parameters_of(adjoint)]
+                *[
+                    given[p] if p in given else xp.conjugated(named[p])
+                    for p in parameters_of(adjoint)
+                ]
             )
-            if downstream.shape != node.likes[index].shape:
-                downstream = xp.fit(downstream, *node.likes[index])
-            elif downstream.dtype != node.likes[index].dtype:
-                downstream = downstream.astype(node.likes[index].dtype)
-            result.append(downstream)
+            result.append(xp.fit(downstream, *node.likes[index]))
         return result
 
     def make_plan(self, mask: int) -> Any:

@@ -68,7 +68,7 @@ class Contract(Operation):
             others = [i for i in range(len(letters)) if i != index]
             adjoint = ",".join([output, *(letters[i] for i in others)]) + "->" + letters[index]
             downstream = self.run(
-                upstream, *[operands[i] for i in others], specification=adjoint
+                upstream, *[xp.conjugated(operands[i]) for i in others], specification=adjoint
             )
             result.append(xp.fit(downstream, *node.likes[index]))
         return result

@@ -56,8 +56,8 @@ class Pointwise(Operation):
                 local = partial(values[call[0]])
             else:
                 local = partial(*[values[p] for p in call])
-            if local.__class__ is ndarray and local.dtype.kind == "c":
-                local = local.conj()
+            if local.__class__ is not ndarray or local.dtype.kind == "c":
+                local = xp.conjugated(local)
             passed = upstream * local
         else:
             passed = upstream if constant == 1 else upstream * constant

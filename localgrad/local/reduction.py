@@ -57,7 +57,7 @@ class Reduction(Operation):
         except (ValueError, TypeError) as cause:
             raise errors.operation_failed(self.name, (x,), cause, here()) from None
 
-    def rule(self, node: Node, values: Any, travelling: Any) -> Any:
+    def rule(self, node: Node, values: Any, travelling: Any, conjugate: bool = False) -> Any:
         """What the element x passes on of `travelling`, which broadcasts against x."""
         axis, keepdims = node.options["axis"], node.options["keepdims"]
         shape = node.likes[0].shape
@@ -74,20 +74,33 @@ class Reduction(Operation):
         named |= {"n": count, "axis": axis, "g": travelling}
         partial = self.partials[0]
         local = partial(*[named[p] for p in parameters_of(partial)])  # type: ignore[misc]
-        return local if self.routes else travelling * local
+        if self.routes:
+            return local
+        return travelling * (xp.conjugated(local) if conjugate else local)
 
     def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:
         like = node.likes[0]
         if not node.options["keepdims"]:
             upstream = upstream.reshape(kept_shape(like.shape, node.options["axis"]))
-        downstream = xp.stretch(self.rule(node, values, upstream), like.shape)
+        downstream = self.rule(node, values, upstream, conjugate=upstream.dtype.kind == "c")
+        downstream = xp.stretch(downstream, like.shape)
         if downstream.dtype != like.dtype:
             downstream = downstream.astype(like.dtype)
         return [downstream]
 
     def push(self, node: Node, tangents: Sequence[Any], values: Any) -> Any:
-        passed = xp.stretch(self.rule(node, values, tangents[0]), node.likes[0].shape)
-        return xp.sum(passed, axis=node.options["axis"], keepdims=node.options["keepdims"])
+        like = node.likes[0]
+        # The partial of a real y of a complex x, such as a norm, is its gradient: no conjugate.
+        is_size = like.dtype.kind == "c" and self.is_real(node)
+        passed = xp.stretch(self.rule(node, values, tangents[0], conjugate=is_size), like.shape)
+        moved = xp.sum(passed, axis=node.options["axis"], keepdims=node.options["keepdims"])
+        return xp.real(moved) if is_size else moved
+
+    def is_real(self, node: Node) -> bool:
+        """Whether y is real where x is complex: asked of the forward itself, on one element."""
+        one = xp.ones((1,) * node.likes[0].ndim, node.likes[0].dtype)
+        with xp.errstate(all="ignore"):
+            return bool(self.forward(one, **node.options).dtype.kind != "c")
 
 
 def kept_shape(shape: tuple[int, ...], axis: tuple[int, ...]) -> tuple[int, ...]:

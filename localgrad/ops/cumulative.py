@@ -52,6 +52,7 @@ def running_product_backward(
     """gⱼ = (Π before j) · Σ over k ≥ j of upstreamₖ · (Π between j and k)."""
     if not x.shape[axis]:
         return [xp.zeros(x.shape, x.dtype)]
+    x, saved = xp.conjugated(x), xp.conjugated(saved)
     before = delayed(saved, axis, 1, 1)
     following = delayed(xp.flip(x, axis=axis), axis, 1, 1)
     after = xp.flip(recurrence(following, xp.flip(upstream, axis=axis), axis), axis=axis)
