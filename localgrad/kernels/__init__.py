@@ -21,26 +21,24 @@ from localgrad.kernels.dispatch import (
     scatter_places,
     sigmoid,
 )
-from localgrad.kernels.reference_attention import attention, attention_backward
 from localgrad.kernels.dispatch_layers import (
     adam_step,
+    attention,
+    attention_backward,
     channel_moments,
     channel_norm,
     channel_norm_backward,
     gather_rows,
+    gru,
+    gru_backward,
+    lstm,
+    lstm_backward,
     scatter_rows,
     sgd_step,
 )
 from localgrad.kernels.reference_optimisers import adagrad_step, rmsprop_step
 from localgrad.kernels.reference_pooling import gather_places, resample
-from localgrad.kernels.reference_recurrent import (
-    gru,
-    gru_backward,
-    lstm,
-    lstm_backward,
-    rnn,
-    rnn_backward,
-)
+from localgrad.kernels.reference_recurrent import rnn, rnn_backward
 
 __all__ = [
     "adagrad_step",

@@ -1,15 +1,18 @@
-"""Which road an array takes, continued: channels, embeddings and the optimisers' updates."""
+"""Which road an array takes, continued: channels, embeddings, sequences and updates."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from localgrad.kernels import cpu
+from localgrad.kernels import reference_attention as scores
 from localgrad.kernels import reference_dense as dense
 from localgrad.kernels import reference_normalisation as norms
 from localgrad.kernels import reference_optimisers as rules
+from localgrad.kernels import reference_recurrent as sequences
 from localgrad.kernels.dispatch import SMALL_ROWS, kernels_allowed, suits
 
+SMALL_SEQUENCE = 1 << 15  # elements of x times those of a state
 SMALL_UPDATE = 1 << 12  # elements of all parameters together
 
 
@@ -48,6 +51,65 @@ def scatter_rows(g: Any, index: Any, count: int) -> Any:
     if g.ndim == index.ndim + 1 and g.size >= SMALL_ROWS and suits(g):
         return cpu.scatter_rows(g, index, count)
     return dense.scatter_rows(g, index, count)
+
+
+def _recurs(x: Any, h: Any, *weights: Any) -> bool:
+    """Whether a kernel takes these sequences."""
+    return x.size * h.shape[-1] >= SMALL_SEQUENCE and suits(x, h, *weights)
+
+
+def lstm(
+    x: Any, h: Any, c: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any
+) -> tuple[tuple[Any, Any, Any], Any]:
+    """(outputs, last h, last c), and what backward needs."""
+    if _recurs(x, h, c, w_ih, w_hh, b_ih, b_hh):
+        return cpu.lstm(x, h, c, w_ih, w_hh, b_ih, b_hh)
+    return sequences.lstm(x, h, c, w_ih, w_hh, b_ih, b_hh)
+
+
+def lstm_backward(
+    upstream: Any, saved: Any, x: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any
+) -> list[Any]:
+    """Downstreams of x, h, c, w_ih, w_hh, b_ih, b_hh; a part of `upstream` may be None."""
+    run = cpu if _recurs(x, saved[1], w_ih, w_hh, b_ih, b_hh, *upstream) else sequences
+    return run.lstm_backward(upstream, saved, x, w_ih, w_hh, b_ih, b_hh)
+
+
+def gru(
+    x: Any, h: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any
+) -> tuple[tuple[Any, Any], Any]:
+    """(outputs, last h), and what backward needs."""
+    if _recurs(x, h, w_ih, w_hh, b_ih, b_hh):
+        return cpu.gru(x, h, w_ih, w_hh, b_ih, b_hh)
+    return sequences.gru(x, h, w_ih, w_hh, b_ih, b_hh)
+
+
+def gru_backward(
+    upstream: Any, saved: Any, x: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any
+) -> list[Any]:
+    """Downstreams of x, h, w_ih, w_hh, b_ih, b_hh."""
+    run = cpu if _recurs(x, saved[1], w_ih, w_hh, b_ih, b_hh, *upstream) else sequences
+    return run.gru_backward(upstream, saved, x, w_ih, w_hh, b_ih, b_hh)
+
+
+def attention(
+    q: Any, k: Any, v: Any, mask: Any, causal: bool, scale: float, kept: Any
+) -> tuple[Any, Any]:
+    """softmax(q kᵀ · scale + mask) v, and what backward needs."""
+    plain = mask is None and kept is None and q.shape[:-2] == k.shape[:-2] == v.shape[:-2]
+    if plain and q.size * k.shape[-2] >= SMALL_SEQUENCE and suits(q, k, v):
+        return cpu.attention(q, k, v, causal, scale)
+    return scores.attention(q, k, v, mask, causal, scale, kept)
+
+
+def attention_backward(
+    g: Any, q: Any, k: Any, v: Any, saved: Any, scale: float, kept: Any,
+    needs: tuple[bool, bool, bool],
+) -> list[Any]:
+    """Downstreams of q, k and v, given what `attention` kept: the softmax, or less."""
+    if isinstance(saved, tuple):
+        return cpu.attention_backward(g, q, k, v, saved, scale)
+    return scores.attention_backward(g, q, k, v, saved, scale, kept, needs)
 
 
 def _together(values: list[Any], *others: Any) -> bool:
