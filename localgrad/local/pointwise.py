@@ -56,7 +56,8 @@ class Pointwise(Operation):
                 local = partial(values[call[0]])
             else:
                 local = partial(*[values[p] for p in call])
-            if local.__class__ is not ndarray or local.dtype.kind == "c":
+            kind = local.__class__
+            if kind is not float and (kind is not ndarray or local.dtype.kind == "c"):
                 local = xp.conjugated(local)
             passed = upstream * local
         else:
