@@ -56,7 +56,11 @@ class Progress:
         if resumed:
             self.console.print(f"resumed after step {training.step:,}", style="dim")
         self.task = self.bar.add_task(
-            "", total=training.steps, completed=training.step, epoch=self.epochs, values=""
+            "",
+            total=training.steps,
+            completed=training.step,
+            epoch=self.epochs,
+            values="first step: kernels that this machine has not seen are compiled, once",
         )
 
     @property

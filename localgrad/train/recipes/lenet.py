@@ -30,9 +30,9 @@ class Network(nn.Module):
 class Lenet(ImageClassifier):
     """LeNet-5 (1998) reads handwritten digits."""
 
-    epochs = 20
-    batch_size = 32
-    lr = 4e-3
+    epochs = 40
+    batch_size = 16
+    lr = 8e-3
 
     def network(self, train: Any) -> nn.Module:
         return Network(*train[0][0].shape[1:])

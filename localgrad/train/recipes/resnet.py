@@ -56,7 +56,7 @@ class Network(nn.Module):
 class Resnet(ImageClassifier):
     """A residual network (2015) reads handwritten digits."""
 
-    epochs = 15
+    epochs = 20
     batch_size = 32
     lr = 4e-3
 
