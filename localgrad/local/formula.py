@@ -52,7 +52,7 @@ def forward_formula(op: Operation) -> Formula:
 
 def downstream_formula(op: Operation, index: int, **names: Symbol) -> Formula:
     """What argument `index` receives for the upstream g; `names` replaces symbols by numbers."""
-    reader = next(READERS[kind] for kind in type(op).__mro__ if kind in READERS)
+    reader = next((READERS[kind] for kind in type(op).__mro__ if kind in READERS), of_nothing)
     read = attempt(lambda: reader(op, index, names))
     if read is None:
         argument = "xᵢ" if op.variadic else op.arguments[index]
