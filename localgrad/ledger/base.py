@@ -149,11 +149,19 @@ class BaseLedger(ABC):
 
 
 def _by_name(record: LedgerRecord, name: str) -> NodeRecord | None:
-    """The last node that bears the name, preferring parameters, then swept nodes."""
+    """The last node that bears the name, preferring parameters, then swept nodes.
+
+    A module's last node may be made inside one of its children.
+    """
     parameters = [
         n for n in record.nodes if n.kind == "parameter" and name in (n.names or [n.label])
     ]
-    others = [n for n in record.nodes if name in (n.label, n.module, n.place)]
+    others = [
+        n
+        for n in record.nodes
+        if name in (n.label, n.module, n.place)
+        or (n.kind == "op" and n.module.startswith(f"{name}."))
+    ]
     for candidates in (parameters, others):
         swept = [node for node in candidates if node.upstream is not None]
         if swept or candidates:

@@ -26,7 +26,6 @@ from localgrad.ledger.naming import Names
 from localgrad.ledger.recorder import Arrival, Recorder
 
 _AROUND = 6  # source lines kept on each side of a node's own
-_LONGEST = 256  # elements of a contribution that is written out
 
 Key = tuple[Node, int]  # a node and the sweep it was in
 
@@ -106,7 +105,7 @@ class Build:
             nonfinite=moments.nonfinite(row),
             reduced_axes=reduced_axes(op, consumer.shape, source.shape),
         )
-        if part.array is not None and part.array.size <= _LONGEST:
+        if part.array is not None:
             edge.contribution = part.array.tolist()
         self._join(edge, source, consumer)
         return edge
@@ -186,8 +185,11 @@ class Build:
                 if source is not None and source not in seen:
                     seen.add(source)
                     stack.append(source)
-        leaves = sorted((n for n in seen if n in self.names.of_leaf), key=lambda n: n.serial)
-        return [self.names.of_leaf[leaf][0] for leaf in leaves]
+        ids = [self.last_id(n) for n in seen if n.op.kind == "leaf"]
+        leaves = [
+            self.record.nodes[identity] for identity in sorted(i for i in ids if i is not None)
+        ]
+        return [leaf.label for leaf in leaves if leaf.kind == "parameter"]
 
     # -- looking up ----------------------------------------------------------------------------
 
@@ -211,6 +213,8 @@ def _in_order(recorder: Recorder, names: Names) -> list[Key]:
     for node, made in recorder.made_nodes.items():
         others[node] = None
         others.update((source, None) for source in made.inputs if source is not None)
+    for opened in recorder.cuts.cuts.values():
+        others.update(opened.sources)
     keys += [(node, last) for node in others if node not in swept]
     return sorted(keys, key=lambda key: (key[1], key[0].serial))
 

@@ -64,14 +64,15 @@ def _describe_leaf(record: NodeRecord, node: Node, recorder: Recorder, names: Na
     is_parameter = bool(record.names) or not names.models or type(tensor).__name__ == "Parameter"
     record.kind = "parameter" if is_parameter else "input"
     record.op = record.kind
-    record.label = record.names[0] if record.names else record.kind
     if record.names:
         record.module = record.names[0].rpartition(".")[0]
         record.module_class = ""
+    else:
+        record.names = [f"{record.kind} {record.id}"]
+    record.label = record.names[0]
     if tensor is not None:
-        moments = recorder.moments
-        row = recorder.leaf_rows.get(node)
-        record.value = moments.stats(moments.add(tensor.value) if row is None else row)
+        if not recorder.changed_since(tensor.value):
+            record.value = recorder.moments.stats(recorder.moments.add(tensor.value))
         record.shape, record.dtype = list(tensor.shape), tensor.dtype.name
 
 

@@ -25,7 +25,6 @@ class Moments:
         self.table = xp.zeros((256, COLUMNS))
         self.sizes: list[int] = []
         self.measure, self.join = moments.best()
-        self.last = 0.0  # Σx² of the array measured last; not finite where one of its elements is
 
     def add(self, array: Any) -> int:
         """Measure one array, in whatever layout it lies, and return its row."""
@@ -33,11 +32,11 @@ class Moments:
         if row >= self.table.shape[0]:
             self.table = xp.concat([self.table, xp.zeros_like(self.table)])
         if array.__class__ is ndarray and array.flags.c_contiguous and array.dtype.char in "fd":
-            self.last = self.measure(array.ravel(), self.table, row)
+            self.measure(array.ravel(), self.table, row)
             self.sizes.append(array.size)
             return row
         vector, size = flatten(raw(array))
-        self.last = self.measure(vector, self.table, row)
+        self.measure(vector, self.table, row)
         if vector.size != size:  # every element of a stretched array counts as often as it shows
             self.table[row] *= size / max(vector.size, 1)
         self.sizes.append(size)

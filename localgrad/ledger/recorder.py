@@ -11,7 +11,9 @@ from math import isfinite
 from typing import Any, NamedTuple
 
 from localgrad.graph.mutation import Mutation as Change
+from localgrad.graph.mutation import mutation_since
 from localgrad.graph.node import Node
+from localgrad.graph.record import clock
 from localgrad.kernels import reference as xp
 from localgrad.ledger import units
 from localgrad.ledger.cuts import CutWatch
@@ -20,6 +22,7 @@ from localgrad.ledger.model import Units
 from localgrad.ledger.thresholds import Thresholds
 
 ndarray = xp.ndarray
+LONGEST = 1024  # elements of a contribution that is kept and written out
 
 
 class Made(NamedTuple):
@@ -41,6 +44,7 @@ class Contribution(NamedTuple):
     consumer: Node
     argument: int
     array: Any
+    row: int = -1  # of its moments, where they are known: what is handed through is not read again
 
 
 class Arrival(NamedTuple):
@@ -55,6 +59,24 @@ class Arrival(NamedTuple):
     dtype: Any
 
 
+def is_rearranged(a: Any, b: Any) -> bool:
+    """Whether ``a`` shows all of ``b``'s elements, and no others, in the same memory."""
+    if a.__class__ is not ndarray or b.__class__ is not ndarray or a.size != b.size:
+        return False
+    if a.base is None or not (a.base is b or a.base is b.base):
+        return False
+    return 0 not in a.strides or 0 in b.strides
+
+
+def _kept(part: Contribution, keep: bool) -> Contribution:
+    """The contribution with a copy of its numbers, where they are kept and few."""
+    array = part.array
+    if not keep or array.size > LONGEST:
+        return Contribution(part.consumer, part.argument, None)
+    # The engine may hand this very buffer to `.grad`, where optimisers write into it.
+    return Contribution(part.consumer, part.argument, xp.array(getattr(array, "value", array)))
+
+
 class Recorder:
     """What one ledger heard. The engine calls the methods; see `graph/reverse.py`."""
 
@@ -67,7 +89,6 @@ class Recorder:
         self.made_nodes: dict[Node, Made] = {}
         self.sweeps: list[dict[Node, Arrival]] = []
         self.roots: list[dict[Node, Any]] = []  # where each sweep began, and with what
-        self.leaf_rows: dict[Node, int] = {}
         self.units: dict[Node, Units] = {}
         self.bad_inputs: set[Node] = set()
         self.cuts = CutWatch()
@@ -75,6 +96,7 @@ class Recorder:
         self.forms: dict[str, str | None] = {}
         self._pending: dict[Node, list[Contribution]] = {}
         self._page: dict[Node, Arrival] = {}
+        self._began_at = 0
         self._depth = 0
         self._deaf = 0  # sweeps that are not recorded themselves, or inside another one
 
@@ -85,7 +107,7 @@ class Recorder:
         if self._deaf:
             return
         several = y.__class__ is tuple
-        row = -1 if several else self.moments.add(y)
+        row = -1 if several else self._row_of_value(node, y, values)
         shape = () if several else y.shape
         dtype = None if several else y.dtype
         self.made_nodes[node] = Made(
@@ -108,7 +130,7 @@ class Recorder:
             form = self.forms[name] = units.form_of(name)
         if form is not None:
             self._count_units(node, form, row, y)
-        if not isfinite(self.moments.last):
+        if not isfinite(self.moments.table[row, 0]):
             self._look_for_bad_inputs(node, values)
 
     def constant(self, op: Any, y: Any, values: Any, sources: Any) -> None:
@@ -129,6 +151,7 @@ class Recorder:
         if self._depth == 1:
             self._page, self._pending = {}, {}
             self.sweeps.append(self._page)
+            self._began_at = next(clock)
             self.roots.append({})
         if not recorded or self._depth > 1:
             self._deaf += 1
@@ -148,11 +171,10 @@ class Recorder:
         if upstream.__class__ is tuple:
             self._page[node] = self._arrived_in_parts(upstream, parts or [])
             return
-        row = moments.add(upstream)
-        if node.watch is not None and node.op.kind == "leaf" and node not in self.leaf_rows:
-            leaf = node.watch()  # measured now: an optimiser may change it before anybody asks
-            if leaf is not None:
-                self.leaf_rows[node] = moments.add(leaf.value)
+        if parts is not None and len(parts) == 1 and parts[0].row >= 0:
+            row = parts[0].row
+        else:
+            row = moments.add(upstream)
         if parts is None:
             self.roots[-1][node] = xp.array(getattr(upstream, "value", upstream))
             contributions: tuple[Contribution, ...] = ()
@@ -160,11 +182,11 @@ class Recorder:
             difference = 0.0
         elif len(parts) == 1 and parts[0].array is upstream:
             rows, difference = (row,), 0.0
-            contributions = (self._kept(parts[0], self.keeps_all),)
+            contributions = (_kept(parts[0], self.keeps_all),)
         else:
             first, difference = moments.add_join([part.array for part in parts], upstream)
             rows = tuple(range(first, first + len(parts)))
-            contributions = tuple([self._kept(part, self.keeps_joins) for part in parts])
+            contributions = tuple([_kept(part, self.keeps_joins) for part in parts])
         self._page[node] = Arrival(
             row,
             contributions,
@@ -187,9 +209,11 @@ class Recorder:
         if not node.op.makes_buffers:
             # A black box may hand out one buffer again and again: keep what it said, when it did.
             downstreams = [None if d is None else xp.array(d) for d in downstreams]
+        own = self._page[node].row
         for argument, (source, array) in enumerate(zip(needs, downstreams)):
             if source is not None and array is not None:
-                contribution = Contribution(node, argument, array)
+                row = own if array is upstream or is_rearranged(array, upstream) else -1
+                contribution = Contribution(node, argument, array, row)
                 if source in pending:
                     pending[source].append(contribution)
                 else:
@@ -199,14 +223,20 @@ class Recorder:
         """A value that `node` had retained was changed in place."""
         self.mutations.append((node, change))
 
+    def changed_since(self, array: Any) -> bool:
+        """Whether an optimiser (say) has written into `array` since the last sweep began."""
+        return mutation_since(array, self._began_at) is not None
+
     # -- details -------------------------------------------------------------------------------
 
-    def _kept(self, part: Contribution, keep: bool) -> Contribution:
-        if not keep:
-            return part._replace(array=None)
-        # The engine may hand this very buffer to `.grad`, where optimisers write into it.
-        array = getattr(part.array, "value", part.array)
-        return part._replace(array=xp.array(array) if array.size <= 4096 else array)
+    def _row_of_value(self, node: Node, y: Any, values: Any) -> int:
+        """The moments of a value; those of the argument where it only lies there differently."""
+        if len(node.inputs) == 1 and node.op.kind == "linear":
+            source = self.made_nodes.get(node.inputs[0]) if node.inputs[0] is not None else None
+            argument = getattr(values[0], "value", values[0])
+            if source is not None and source.row >= 0 and is_rearranged(y, argument):
+                return source.row
+        return self.moments.add(y)
 
     def _arrived_in_parts(self, upstream: tuple[Any, ...], parts: list[Contribution]) -> Arrival:
         """An operation with several outputs: every contribution fills the place of one of them."""

@@ -61,10 +61,6 @@ def element_products(
 
 
 def _leaf_name(build: Build, node: Node) -> str:
-    """A parameter's first name; a leaf without a name by its label and id."""
-    names = build.names.of_leaf.get(node)
-    if names:
-        return names[0]
     identity = build.last_id(node)
     assert identity is not None
-    return f"{build.record.nodes[identity].label} {identity}"
+    return build.record.nodes[identity].label

@@ -13,6 +13,7 @@ from localgrad.ledger.model import Units
 from localgrad.ledger.thresholds import Thresholds
 from localgrad.ledger.vocabulary import canonical
 
+_PROBE = 4  # examples that show at once that most units are alive
 _FORMS = ("relu", "sigmoid", "tanh", "softmax")
 
 
@@ -47,11 +48,16 @@ def tally(form: str, value: Any, after_convolution: bool, limits: Thresholds) ->
     others = tuple(i for i in range(value.ndim) if i != axis)
     count = value.shape[axis]
     if form == "relu":
-        return Units(
-            axis, count, dead=count - int(xp.count_nonzero(xp.any(value != 0, axis=others)))
-        )
+        if _alive(value[:_PROBE], others) > (1 - limits.dead_units) * count:
+            return None
+        return Units(axis, count, dead=count - _alive(value, others))
     part = xp.mean(level(form, value, limits.saturated_local), axis=others)
     return Units(axis, count, saturated=int(xp.count_nonzero(part >= limits.saturated_batch)))
+
+
+def _alive(value: Any, others: tuple[int, ...]) -> int:
+    """How many units are not zero for at least one example."""
+    return int(xp.count_nonzero(xp.any(value, axis=others)))
 
 
 def level(form: str, value: Any, limit: float) -> Any:

@@ -17,8 +17,11 @@ from numba.extending import intrinsic
 from localgrad.kernels.moments import INNER, NONFINITE, SQUARE, TOTAL, ZEROS
 
 from .host import CACHE
+from .launch import parallel, share
+from .pool import pool
 
 _BLOCK = 4096  # elements: a block is read several times, from the nearest cache
+_SHARED = 1 << 17  # elements from which on the threads share the work
 
 _fast = {"reassoc", "contract", "nsz", "nnan"}
 _exact = {"reassoc", "contract", "nsz"}
@@ -63,11 +66,9 @@ def _nonfinite(x: Any, row: Any) -> None:
         row[ZEROS] += x[i] == 0
 
 
-@njit(cache=CACHE, nogil=True)
-def measure(x: Any, table: Any, index: int) -> float:
-    """Write the moments of the contiguous vector ``x`` into row ``index``; return Σx²."""
-    row = table[index]
-    row[:] = 0.0
+@njit(cache=CACHE)
+def _measure_part(x: Any, row: Any) -> None:
+    """Add the moments of ``x`` to ``row``."""
     for start in range(0, x.size, _BLOCK):
         part = x[start : start + _BLOCK]
         square, total = _sums(part)
@@ -77,8 +78,38 @@ def measure(x: Any, table: Any, index: int) -> float:
             row[ZEROS] += _zeros(part)
         else:
             _nonfinite(part, row)
+
+
+@njit(cache=CACHE)
+def _measure(x: Any, table: Any, index: int) -> float:
+    row = table[index]
+    row[:] = 0.0
+    _measure_part(x, row)
     row[INNER] = row[SQUARE]
     return row[SQUARE]
+
+
+@njit(cache=CACHE)
+def _measure_task(x: Any, rows: Any, thread: int, threads: int) -> None:
+    low, high = share(-(-x.size // _BLOCK), thread, threads)
+    _measure_part(x[low * _BLOCK : high * _BLOCK], rows[thread])
+
+
+@njit(cache=CACHE)
+def _measure_together(x: Any, table: Any, index: int, threads: int) -> float:
+    rows = np.zeros((threads, table.shape[1]))
+    parallel(_measure_task, (x, rows), threads)
+    for column in range(table.shape[1]):
+        table[index, column] = rows[:, column].sum()
+    table[index, INNER] = table[index, SQUARE]
+    return table[index, SQUARE]
+
+
+def measure(x: Any, table: Any, index: int) -> float:
+    """Write the moments of the contiguous vector ``x`` into row ``index``; return Σx²."""
+    if x.size < _SHARED:
+        return _measure(x, table, index)
+    return _measure_together(x, table, index, pool.threads)
 
 
 @intrinsic
@@ -97,21 +128,20 @@ def _take_away(gap: Any, part: Any) -> None:
         gap[i] -= part[i]
 
 
-@njit(cache=CACHE, nogil=True)
-def _join(addresses: Any, total: Any, table: Any, first: int) -> float:
+@njit(cache=CACHE)
+def _join_part(addresses: Any, total: Any, low: int, high: int, rows: Any) -> float:
+    """Add the moments of elements ``low`` to ``high``; return the square of what is missing."""
     gap = np.empty(_BLOCK, total.dtype)
-    count = addresses.size
-    table[first : first + count] = 0.0
     difference = 0.0
-    for start in range(0, total.size, _BLOCK):
-        whole = total[start : start + _BLOCK]
+    for start in range(low, high, _BLOCK):
+        whole = total[start : min(start + _BLOCK, high)]
         size = whole.size
         for i in range(size):  # an array assignment would first look for overlaps
             gap[i] = whole[i]
-        for j in range(count):
+        for j in range(addresses.size):
             part = carray(_pointer(addresses[j], total), total.size)[start : start + size]
             square, inner = _inner(part, whole)
-            row = table[first + j]
+            row = rows[j]
             row[SQUARE] += square
             row[INNER] += inner
             if math.isfinite(square):
@@ -123,10 +153,39 @@ def _join(addresses: Any, total: Any, table: Any, first: int) -> float:
     return difference
 
 
+@njit(cache=CACHE)
+def _join_task(
+    addresses: Any, total: Any, rows: Any, differences: Any, thread: int, threads: int
+) -> None:
+    low, high = share(-(-total.size // _BLOCK), thread, threads)
+    high = min(high * _BLOCK, total.size)
+    differences[thread] = _join_part(addresses, total, low * _BLOCK, high, rows[thread])
+
+
+@njit(cache=CACHE)
+def _join_alone(addresses: Any, total: Any, table: Any, first: int) -> float:
+    rows = table[first : first + addresses.size]
+    rows[:] = 0.0
+    return _join_part(addresses, total, 0, total.size, rows)
+
+
+@njit(cache=CACHE)
+def _join_together(addresses: Any, total: Any, table: Any, first: int, threads: int) -> float:
+    rows = np.zeros((threads, addresses.size, table.shape[1]))
+    differences = np.zeros(threads)
+    parallel(_join_task, (addresses, total, rows, differences), threads)
+    for j in range(addresses.size):
+        for column in range(table.shape[1]):
+            table[first + j, column] = rows[:, j, column].sum()
+    return differences.sum()
+
+
 def join(parts: list[Any], total: Any, table: Any, first: int) -> float:
     """Write the moments of ``parts``, with ⟨part, total⟩; return ‖total − Σ parts‖².
 
     Every part is contiguous and has ``total``'s size and dtype.
     """
     addresses = np.array([part.__array_interface__["data"][0] for part in parts], np.intp)
-    return _join(addresses, total, table, first)  # `parts` keeps the memory alive meanwhile
+    if total.size * len(parts) < _SHARED:  # `parts` keeps the memory alive meanwhile
+        return _join_alone(addresses, total, table, first)
+    return _join_together(addresses, total, table, first, pool.threads)
