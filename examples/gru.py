@@ -1,0 +1,34 @@
+"""A gated recurrent unit: the old state's consumers, and how far back gradients reach.
+
+python examples/gru.py
+"""
+
+import localgrad as lg
+from localgrad import data, nn
+from localgrad.nn import functional as F
+
+STEPS = 64
+
+lg.manual_seed(0)
+text = data.characters(data.standard_library(50_000), length=STEPS)
+inputs, targets = next(iter(data.DataLoader(text.train, batch_size=4, shuffle=True)))
+embedding = nn.Embedding(len(text.vocabulary), 16)
+cell = nn.GRUCell(16, 32)
+classifier = nn.Linear(32, len(text.vocabulary))
+
+with lg.Ledger(cell, level="edges") as ledger:
+    state = None
+    for step in range(STEPS):
+        state = cell(embedding(inputs[:, step]), state)
+    last = state[0] if isinstance(state, tuple) else state
+    loss = F.cross_entropy(classifier(last), targets[:, -1])
+    loss.backward()
+
+shares = [edge.share for edge in ledger.record.arrived(ledger.of("weight_hh"))]
+print("the recurrent weights' gradient, by how many steps before the loss they were used:")
+for back in range(0, STEPS, 8):
+    print(f"  {back:>2} to {back + 7:>2} steps back: {sum(shares[back : back + 8]):+.1%}")
+gate = [node for node in ledger.nodes if node.op == "sigmoid" and len(node.arrived) == 2][-1]
+print("the last update gate mixes the candidate with the old state; its gradient comes")
+for edge in ledger.record.arrived(gate):
+    print(f"  {edge.share:+.0%} through {ledger.nodes[edge.consumer].op}")
