@@ -80,8 +80,8 @@ def test_training_says_what_it_does_and_leaves_a_run(trained, tmp_path):
     assert f"report  {'here/report.html'}" in trained
     names = {path.name for path in folder.iterdir()}
     assert names == {
-        "checkpoint.safetensors", "ledger.json", "metrics.jsonl", "model.safetensors",
-        "report.html", "settings.json",
+        "checkpoint.safetensors", "ledger.json", "ledger-steps.jsonl", "metrics.jsonl",
+        "model.safetensors", "report.html", "settings.json",
     }  # fmt: skip
     lines = read(folder / "metrics.jsonl")
     assert [line["step"] for line in lines] == [1, 2, 3, 3, 4, 5, 6, 6]

@@ -52,13 +52,13 @@ class Network(nn.Module):
 class Multitask(Recipe):
     """One backbone with three heads: a digit's class, its box, its mask."""
 
-    epochs = 12
+    epochs = 10
     batch_size = 32
     lr = 5e-3
 
     def data(self, source: Path | None) -> Any:
         train, held_out = data.digits() if source is None else data.mnist(source)
-        return labelled(train, 2500, seed=1), labelled(held_out, 500, seed=2)
+        return labelled(train, 4000, seed=1), labelled(held_out, 500, seed=2)
 
     def network(self, train: Any) -> nn.Module:
         return Network()
