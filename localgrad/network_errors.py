@@ -521,3 +521,50 @@ def too_many_positions(length: int, most: int, where: str) -> ShapeError:
         f"a sequence of {length} is longer than the {most} positions this was made for"
         f"{_at(where)}; make it with a larger max_len."
     )
+
+
+def projection(mode: str, size: int, hidden: int, where: str) -> ShapeError:
+    """A projection where there can be none."""
+    return ShapeError(
+        f"{mode}: proj_size={size}{_at(where)}: only an LSTM projects, to fewer than its "
+        f"hidden_size ({hidden})."
+    )
+
+
+def recurrent_input(mode: str, x: Any, size: int, where: str) -> ShapeError:
+    """An input that is no sequence of the right width."""
+    return ShapeError(
+        f"{mode} takes (time, batch, {size}), (batch, time, {size}) with batch_first, or (time, "
+        f"{size}); got {tuple(x)}{_at(where)}."
+    )
+
+
+def recurrent_state(mode: str, got: Any, expected: Any, where: str) -> ShapeError:
+    """A state that does not fit."""
+    return ShapeError(
+        f"{mode}: a state of shape {tuple(got)} was given; (layers · directions, batch, size) is "
+        f"{tuple(expected)} here{_at(where)}."
+    )
+
+
+def sequence_lengths(lengths: Any, x: Any, where: str) -> ShapeError:
+    """Lengths that do not belong to the batch."""
+    return ShapeError(
+        f"lengths {lengths} do not fit (time, batch, …) = {tuple(x)}{_at(where)}: one for each "
+        "sequence, from 1 to the longest."
+    )
+
+
+def unsorted_lengths(lengths: Any, where: str) -> ShapeError:
+    """Lengths that are not from longest to shortest."""
+    return ShapeError(
+        f"lengths {lengths} are not from longest to shortest{_at(where)}: sort the batch, or write "
+        "enforce_sorted=False."
+    )
+
+
+def total_length(asked: int, longest: int, where: str) -> ShapeError:
+    """Padding to fewer steps than there are."""
+    return ShapeError(
+        f"total_length={asked} is less than the longest sequence, {longest}{_at(where)}."
+    )

@@ -31,7 +31,11 @@ from localgrad.nn.activations import (
     Tanhshrink,
     Threshold,
 )
-from localgrad.nn.attention import MultiheadAttention
+from localgrad.nn.attention import (
+    LearnedPositions,
+    MultiheadAttention,
+    SinusoidalPositions,
+)
 from localgrad.nn.containers import (
     ModuleDict,
     ModuleList,
@@ -102,8 +106,8 @@ from localgrad.nn.pooling import (
     MaxPool2d,
     MaxPool3d,
 )
+from localgrad.nn.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell
 from localgrad.nn.transformer import (
-    SinusoidalPositions,
     Transformer,
     TransformerDecoder,
     TransformerDecoderLayer,
@@ -116,6 +120,9 @@ __all__ = [
     "ELU",
     "GELU",
     "GLU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "SELU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
@@ -146,6 +153,7 @@ __all__ = [
     "Dropout3d",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GaussianNLLLoss",
     "GroupNorm",
     "Hardshrink",
@@ -160,8 +168,10 @@ __all__ = [
     "KLDivLoss",
     "L1Loss",
     "LPPool2d",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
+    "LearnedPositions",
     "Linear",
     "LocalResponseNorm",
     "LogSigmoid",
@@ -182,6 +192,8 @@ __all__ = [
     "ParameterList",
     "PoissonNLLLoss",
     "RMSNorm",
+    "RNNBase",
+    "RNNCell",
     "RReLU",
     "ReLU",
     "ReLU6",

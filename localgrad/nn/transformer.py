@@ -59,7 +59,7 @@ class _Layer(Module):
         """The numbers of the parts that have a norm and a dropout each."""
         return (1, 2)
 
-    def add_cross_attention(self, *arguments: Any) -> None:
+    def add_cross_attention(self, *arguments: Any, **options: Any) -> None:
         """A place for a decoder's second attention, in PyTorch's order of parameters."""
 
     def fed_forward(self, x: Any) -> Any:

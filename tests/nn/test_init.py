@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
-import torch
 
 import localgrad as lg
 from localgrad.errors import LocalgradError
+
+torch = pytest.importorskip("torch")
 
 init = lg.nn.init
 

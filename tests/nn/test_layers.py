@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import localgrad as lg
 from tests.nn.twins import compare, compare_calls, twins
+
+torch = pytest.importorskip("torch")
 
 RANDOM = np.random.default_rng(0)
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import localgrad as lg
 from localgrad.errors import LocalgradError
+
+torch = pytest.importorskip("torch")
 
 
 def network(nn: Any) -> Any:

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import localgrad as lg
 from localgrad.network_errors import StateError
+
+torch = pytest.importorskip("torch")
 
 
 def network() -> Any:

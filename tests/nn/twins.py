@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
+import pytest
 
 import localgrad as lg
+
+torch = pytest.importorskip("torch")
 
 TOLERANCE = 1e-10
 

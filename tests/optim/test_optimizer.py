@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import localgrad as lg
 from localgrad.errors import GraphError, LocalgradError
 from localgrad.network_errors import StateError
 from localgrad.nn import utils
+
+torch = pytest.importorskip("torch")
 
 
 def parameter(*values: float) -> Any:

@@ -4,10 +4,11 @@ import warnings
 from typing import Any
 
 import pytest
-import torch
 
 import localgrad as lg
 from localgrad.errors import LocalgradError
+
+torch = pytest.importorskip("torch")
 
 SCHEDULES = {
     "StepLR": lambda s, o: s.StepLR(o, 4, gamma=0.5),

@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import localgrad as lg
+
+torch = pytest.importorskip("torch")
 
 STEPS = 200
 

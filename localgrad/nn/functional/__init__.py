@@ -1,7 +1,7 @@
 """The functions behind the modules, with PyTorch's names and argument order."""
 
 from localgrad.nn.functional.activations import *  # noqa: F403
-from localgrad.nn.functional.attention import *  # noqa: F403
+from localgrad.nn.functional.attention import *  # noqa: F403  # noqa: F403
 from localgrad.nn.functional.convolution import *  # noqa: F403
 from localgrad.nn.functional.dense import *  # noqa: F403
 from localgrad.nn.functional.losses import *  # noqa: F403

@@ -43,6 +43,7 @@ __all__ = [
 ]
 
 
+
 def relu(input: Any, inplace: bool = False) -> Tensor:
     """max(x, 0)."""
     return ops.relu(input)

@@ -14,7 +14,10 @@ from localgrad.local.operation import as_raw
 from localgrad.ops.network import attention as fused
 from localgrad.tensor import Tensor
 
-__all__ = ["scaled_dot_product_attention"]
+__all__ = [
+    "scaled_dot_product_attention",
+]
+
 
 
 def additive(mask: Any, dtype: Any) -> Any:

@@ -19,6 +19,7 @@ __all__ = [
     "conv_transpose3d",
 ]
 
+
 Size = int | tuple[int, ...]
 
 

@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 
+
 def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
     """input · weightᵀ + bias: input (…, in), weight (out, in), bias (out,)."""
     return dense.linear(input, weight, bias)

@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 
+
 def reduced(losses: Any, reduction: str) -> Any:
     """The losses averaged, added up, or as they are."""
     if reduction == "mean":

@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 
+
 def batch_norm(
     input: Any,
     running_mean: Any,

@@ -14,6 +14,7 @@ __all__ = [
     "pad",
 ]
 
+
 NUMPY_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 WIDEST = {"reflect": 1, "replicate": 0, "circular": 0}  # how many of an axis cannot be copied
 

@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 
+
 def batched(name: str, count: int, function: Callable[[Any], Any], input: Any) -> Any:
     """`function` of an input with a batch axis; one without gets it for the while."""
     if input.ndim == count + 2:
