@@ -125,7 +125,10 @@ class _Point:
                 known = push_tangents(roots, {leaves[position].source: tangent})
         except Exception:
             return None
-        return [known.get(o.source, xp.zeros(o.shape)) for o in outputs]
+        return [
+            xp.zeros(o.shape) if o.source is None else known.get(o.source, xp.zeros(o.shape))
+            for o in outputs
+        ]
 
 
 def audit(recorder: Recorder, build: Build, seed: int, tolerance: float) -> Audit:

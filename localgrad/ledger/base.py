@@ -135,6 +135,13 @@ class BaseLedger(ABC):
 
     # -- seen in a terminal or a notebook ------------------------------------------------------
 
+    def show(self) -> None:
+        """Print the report, in colour where the terminal has it."""
+        from localgrad.report.text import print_ledger
+
+        self.findings()
+        print_ledger(self.record)
+
     def __str__(self) -> str:
         from localgrad.report.text import ledger_text
 

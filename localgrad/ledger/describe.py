@@ -40,11 +40,12 @@ def describe(
         record.formula = formula_of(node.op)
         flag = _FLAGS.get(node.op.kind)
         record.flags = [flag] if flag else []
-    if made is not None and made.row >= 0:
-        record.value = recorder.moments.stats(made.row)
+    if made is not None and made.dtype is not None:
         record.shape, record.dtype = list(made.shape), made.dtype.name
-        if made.value is not None:
-            enrich(record.value, made.value)
+        if made.row >= 0:
+            record.value = recorder.moments.stats(made.row)
+            if made.value is not None:
+                enrich(record.value, made.value)
     elif arrival is not None and not record.shape:
         record.shape, record.dtype = list(arrival.shape), arrival.dtype.name
     if made is not None:

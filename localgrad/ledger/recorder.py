@@ -28,7 +28,7 @@ LONGEST = 1024  # elements of a contribution that is kept and written out
 class Made(NamedTuple):
     """A node as it was made. `inputs` and `kept` outlive the sweep, which frees the node's own."""
 
-    row: int  # of the value's moments; -1 for an operation with several outputs
+    row: int  # of the value's moments; -1 where it was not measured
     shape: tuple[int, ...]
     dtype: Any
     inputs: tuple[Node | None, ...]
@@ -61,11 +61,14 @@ class Arrival(NamedTuple):
 
 def is_rearranged(a: Any, b: Any) -> bool:
     """Whether ``a`` shows all of ``b``'s elements, and no others, in the same memory."""
-    if a.__class__ is not ndarray or b.__class__ is not ndarray or a.size != b.size:
+    return shares_memory(a, b) and a.size == b.size and (0 not in a.strides or 0 in b.strides)
+
+
+def shares_memory(a: Any, b: Any) -> bool:
+    """Whether ``a``, which an operation made of ``b``, is a view of it."""
+    if a.__class__ is not ndarray or b.__class__ is not ndarray or a.base is None:
         return False
-    if a.base is None or not (a.base is b or a.base is b.base):
-        return False
-    return 0 not in a.strides or 0 in b.strides
+    return a.base is b or a.base is b.base
 
 
 def _kept(part: Contribution, keep: bool) -> Contribution:
@@ -128,9 +131,9 @@ class Recorder:
         form = self.forms.get(name, "")
         if form == "":
             form = self.forms[name] = units.form_of(name)
-        if form is not None:
+        if form is not None and row >= 0:
             self._count_units(node, form, row, y)
-        if not isfinite(self.moments.table[row, 0]):
+        if row >= 0 and not isfinite(self.moments.table[row, 0]):
             self._look_for_bad_inputs(node, values)
 
     def constant(self, op: Any, y: Any, values: Any, sources: Any) -> None:
@@ -236,6 +239,8 @@ class Recorder:
             argument = getattr(values[0], "value", values[0])
             if source is not None and source.row >= 0 and is_rearranged(y, argument):
                 return source.row
+            if not self.keeps_joins and shares_memory(y, argument):
+                return -1  # a slice shows nothing that its source does not
         return self.moments.add(y)
 
     def _arrived_in_parts(self, upstream: tuple[Any, ...], parts: list[Contribution]) -> Arrival:

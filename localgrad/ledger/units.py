@@ -13,7 +13,6 @@ from localgrad.ledger.model import Units
 from localgrad.ledger.thresholds import Thresholds
 from localgrad.ledger.vocabulary import canonical
 
-_PROBE = 4  # examples that show at once that most units are alive
 _FORMS = ("relu", "sigmoid", "tanh", "softmax")
 
 
@@ -48,7 +47,8 @@ def tally(form: str, value: Any, after_convolution: bool, limits: Thresholds) ->
     others = tuple(i for i in range(value.ndim) if i != axis)
     count = value.shape[axis]
     if form == "relu":
-        if _alive(value[:_PROBE], others) > (1 - limits.dead_units) * count:
+        # One example often shows at once that most channels are alive.
+        if value.ndim > 2 and _alive(value[:1], others) > (1 - limits.dead_units) * count:
             return None
         return Units(axis, count, dead=count - _alive(value, others))
     part = xp.mean(level(form, value, limits.saturated_local), axis=others)

@@ -68,7 +68,6 @@ REDUCTIONS = {
     "avg_pool",
     "adaptive_avg_pool",
 }
-AVERAGES = {"sum", "mean", "squared_error", "cross_entropy", "nll_loss"}
 SHIFTS = {"max", "min", "mean", "logsumexp"}  # subtracted and added back for stable arithmetic
 POLYNOMIALS = {"square", "power", "squared_error", "multiply"}
 NORMALISATIONS = {

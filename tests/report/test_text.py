@@ -36,8 +36,10 @@ def ledger() -> lg.Ledger:
     return found
 
 
-def test_a_healthy_step_says_so(ledger: lg.Ledger) -> None:
+def test_a_healthy_step_says_so(ledger: lg.Ledger, capsys: pytest.CaptureFixture[str]) -> None:
     text = str(ledger)
+    ledger.show()
+    assert capsys.readouterr().out.splitlines()[0] == text.splitlines()[0]
     assert "healthy: nothing found" in text
     assert "Net   loss" in text
     for block in ("inward", "block", "outward"):

@@ -21,7 +21,7 @@ from .launch import parallel, share
 from .pool import pool
 
 _BLOCK = 4096  # elements: a block is read several times, from the nearest cache
-_SHARED = 1 << 17  # elements from which on the threads share the work
+_SHARED = 1 << 15  # elements from which on the threads share the work
 
 _fast = {"reassoc", "contract", "nsz", "nnan"}
 _exact = {"reassoc", "contract", "nsz"}
@@ -98,7 +98,7 @@ def _measure_task(x: Any, rows: Any, thread: int, threads: int) -> None:
 @njit(cache=CACHE)
 def _measure_together(x: Any, table: Any, index: int, threads: int) -> float:
     rows = np.zeros((threads, table.shape[1]))
-    parallel(_measure_task, (x, rows), threads)
+    parallel(_measure_task, (x, rows), threads)  # type: ignore[call-arg]
     for column in range(table.shape[1]):
         table[index, column] = rows[:, column].sum()
     table[index, INNER] = table[index, SQUARE]
@@ -139,7 +139,8 @@ def _join_part(addresses: Any, total: Any, low: int, high: int, rows: Any) -> fl
         for i in range(size):  # an array assignment would first look for overlaps
             gap[i] = whole[i]
         for j in range(addresses.size):
-            part = carray(_pointer(addresses[j], total), total.size)[start : start + size]
+            memory: Any = _pointer(addresses[j], total)  # type: ignore[call-arg]
+            part = carray(memory, total.size)[start : start + size]
             square, inner = _inner(part, whole)
             row = rows[j]
             row[SQUARE] += square
@@ -173,7 +174,7 @@ def _join_alone(addresses: Any, total: Any, table: Any, first: int) -> float:
 def _join_together(addresses: Any, total: Any, table: Any, first: int, threads: int) -> float:
     rows = np.zeros((threads, addresses.size, table.shape[1]))
     differences = np.zeros(threads)
-    parallel(_join_task, (addresses, total, rows, differences), threads)
+    parallel(_join_task, (addresses, total, rows, differences), threads)  # type: ignore[call-arg]
     for j in range(addresses.size):
         for column in range(table.shape[1]):
             table[first + j, column] = rows[:, j, column].sum()

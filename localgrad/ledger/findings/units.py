@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from localgrad.ledger.findings.words import at, named
-from localgrad.ledger.model import Finding, NodeRecord
+from localgrad.ledger.model import Finding, NodeRecord, Units
 from localgrad.ledger.view import View
 
 
@@ -25,7 +25,7 @@ def dead(view: View) -> Iterator[Finding]:
             "error" if part >= limits.dead_units_error else "warning",
             f"{units.dead} of {units.count} units of {named(node)} are zero for the entire batch"
             f"{_since(units.since)}: they pass no gradient back.",
-            {"dead": units.dead, "units": units.count, "share": part} | _step(units.since),
+            _evidence(units, "dead", units.dead),
             "A large step or a negative bias pushed them below zero: lower the learning rate, "
             "start biases at 0, or use leaky_relu or gelu, which pass something back below zero.",
         )
@@ -48,8 +48,7 @@ def saturated(view: View) -> Iterator[Finding]:
             f"{units.saturated} of {units.count} units of {named(node)} are saturated"
             f"{_since(units.since)}: their local gradient is below {limits.saturated_local:g} of "
             "its largest value for nearly every example.",
-            {"saturated": units.saturated, "units": units.count, "share": part}
-            | _step(units.since),
+            _evidence(units, "saturated", units.saturated),
             "Their arguments are too large: initialise smaller, standardise the inputs, divide "
             "scores by √d before a softmax, or put a normalisation before this line.",
         )
@@ -80,5 +79,12 @@ def _since(step: int | None) -> str:
     return "" if step is None else f" since step {step}"
 
 
-def _step(step: int | None) -> dict[str, float | int | str]:
-    return {} if step is None else {"since step": step}
+def _evidence(units: Units, name: str, count: int) -> dict[str, float | int | str]:
+    found: dict[str, float | int | str] = {
+        name: count,
+        "units": units.count,
+        "share": count / units.count,
+    }
+    if units.since is not None:
+        found["since step"] = units.since
+    return found
