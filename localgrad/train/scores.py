@@ -15,8 +15,8 @@ def accuracy(logits: Any, labels: Any) -> float:
 def overlap(found: Any, wanted: Any) -> float:
     """Intersection over union of what is not background (0), right only where the classes agree."""
     right = numpy.count_nonzero((found == wanted) & (wanted > 0))
-    either = numpy.count_nonzero((found > 0) | (wanted > 0))
-    return float(right / max(either, 1))
+    either = int(numpy.count_nonzero((found > 0) | (wanted > 0)))
+    return int(right) / max(either, 1)
 
 
 def box_overlap(found: Any, wanted: Any) -> float:
