@@ -79,55 +79,59 @@ class _Point:
         The fused forward may be given numbers that were computed from its arguments beforehand,
         which do not move with them.
         """
-        return self._outputs(getattr(self.node.op, "derivation", self.node.op), arguments)
-
-    def run_fused(self, arguments: list[Any]) -> list[Any]:
-        """The outputs of the operation as it ran."""
-        return self._outputs(self.node.op, arguments)
-
-    def _outputs(self, function: Any, arguments: list[Any]) -> list[Any]:
+        function = getattr(self.node.op, "derivation", self.node.op)
         given = [Tensor(v) if isinstance(v, xp.ndarray) else v for v in arguments]
         with no_grad():
             y = function(*given, **self.node.options)
         return [part.value for part in (y if isinstance(y, tuple) else (y,))]
 
-    def variables(self, arguments: list[Any]) -> tuple[list[Any], list[Tensor]]:
-        """The arguments with those that move as fresh leaves, and the outputs made from them."""
+    def linearise(self, arguments: list[Any]) -> _Graph:
+        """The operation recorded once, with those arguments that move as fresh leaves."""
         leaves = [
             Tensor(v).requires_grad_() if i in self.moving else v for i, v in enumerate(arguments)
         ]
         with enable_grad():
             y = self.node.op(*leaves, **self.node.options)
-        return leaves, list(y) if isinstance(y, tuple) else [y]
+        return _Graph(
+            leaves, [leaves[i] for i in self.moving], list(y) if isinstance(y, tuple) else [y]
+        )
 
-    def backward(self, arguments: list[Any], upstreams: list[Any]) -> list[Any]:
+
+@dataclass(slots=True)
+class _Graph:
+    """One operation at one point: its arguments, those of them that move, and its outputs."""
+
+    arguments: list[Any]
+    moving: list[Tensor]
+    outputs: list[Tensor]
+
+    def backward(self, upstreams: list[Any]) -> list[Any]:
         """Jᵀ·g for every argument that moves, as arrays (None where there is none)."""
-        leaves, outputs = self.variables(arguments)
         pairs = [
             (o, Tensor(g.astype(o.dtype)))
-            for o, g in zip(outputs, upstreams)
+            for o, g in zip(self.outputs, upstreams)
             if o.source is not None
         ]
         found = gradients(
             [o for o, _ in pairs],
-            [leaves[i] for i in self.moving],
+            self.moving,
             [g for _, g in pairs],
+            retain_graph=True,
             allow_unused=True,
         )
         return [None if part is None else part.value for part in found]
 
-    def forward(self, arguments: list[Any], position: int, tangent: Any) -> list[Any] | None:
+    def forward(self, position: int, tangent: Any) -> list[Any] | None:
         """J·t for one argument, or None where the operation has no forward mode."""
-        leaves, outputs = self.variables(arguments)
-        roots = [o.source for o in outputs if o.source is not None]
+        roots = [o.source for o in self.outputs if o.source is not None]
         try:
             with no_grad():
-                known = push_tangents(roots, {leaves[position].source: tangent})
+                known = push_tangents(roots, {self.arguments[position].source: tangent})
         except Exception:
             return None
         return [
             xp.zeros(o.shape) if o.source is None else known.get(o.source, xp.zeros(o.shape))
-            for o in outputs
+            for o in self.outputs
         ]
 
 
@@ -160,14 +164,16 @@ def _check_node(
     op = point.node.op
     with xp.errstate(all="ignore"):
         try:
+            precisions = _precisions(point, random)
             rows = [
                 AuditRow(
                     record.id,
                     op.name,
                     f"x{position}" if op.variadic else op.arguments[position],
                     *_errors(point, position, random, tolerance),
+                    precision,
                 )
-                for position in point.moving
+                for position, precision in zip(point.moving, precisions)
             ]
         except Exception as cause:
             result.skipped[record.id] = f"it cannot be run again: {cause}"
@@ -180,14 +186,14 @@ def _check_node(
 
 def _errors(
     point: _Point, position: int, random: Any, tolerance: float
-) -> tuple[float, float | None, float]:
-    """(finite difference, forward mode, precision) of one argument: the best of a few attempts.
+) -> tuple[float, float | None]:
+    """(finite difference, forward mode) of one argument: the best of a few attempts.
 
     A kink at the very values (a zero under relu, a tie under max) makes the difference quotient
     wrong and not the gradient; a point close by has none.
     """
     arguments = point.wide()
-    best: tuple[float, float | None, float] | None = None
+    best: tuple[float, float | None] | None = None
     for attempt in range(3):
         if attempt:
             arguments = [
@@ -196,8 +202,9 @@ def _errors(
                 else v
                 for i, v in enumerate(arguments)
             ]
+        graph = point.linearise(arguments)
         for step in _STEPS:
-            found = _attempt(point, arguments, position, step, random)
+            found = _attempt(point, graph, arguments, position, step, random)
             if best is None or found[0] < best[0] or math.isnan(best[0]):
                 best = found
             if max(best[0], best[1] or 0.0) <= tolerance:
@@ -206,12 +213,17 @@ def _errors(
         if best[0] <= tolerance:
             break
     assert best is not None
-    return best[0], best[1], _precision(point, position, random)
+    return best
 
 
 def _attempt(
-    point: _Point, arguments: list[Any], position: int, step: float, random: Any
-) -> tuple[float, float | None, float]:
+    point: _Point,
+    graph: _Graph,
+    arguments: list[Any],
+    position: int,
+    step: float,
+    random: Any,
+) -> tuple[float, float | None]:
     x = arguments[position]
     tangent = random.choice((-1.0, 1.0), x.shape)
     size = step * max(_rms(x), 1e-3)
@@ -222,28 +234,32 @@ def _attempt(
         ends.append(point.run(moved))
     quotient = [(up - down) / (2 * size) for up, down in zip(*ends)]
     worst, modes = 0.0, None
-    pushed = point.forward(arguments, position, tangent)
+    pushed = graph.forward(position, tangent)
     place = point.moving.index(position)
     for upstream in (quotient, [random.standard_normal(q.shape) for q in quotient]):
-        back = point.backward(arguments, upstream)[place]
+        back = graph.backward(upstream)[place]
         sent = 0.0 if back is None else _inner([back], [tangent])
         worst = max(worst, _relative(sent, upstream, quotient))
         if pushed is not None:
             modes = max(modes or 0.0, _relative(sent, upstream, pushed))
-    return worst, modes, 0.0
+    return worst, modes
 
 
-def _precision(point: _Point, position: int, random: Any) -> float:
-    """Backward and forward in the model's own dtype against those in double precision."""
-    pairs = list(zip(point.run_fused(point.given), point.run(point.wide())))
-    forward = max(_gap(own, wide) for own, wide in pairs)
-    upstream = [random.standard_normal(y.shape) for y in point.run(point.given)]
-    place = point.moving.index(position)
-    own = point.backward(point.given, upstream)[place]
-    wide = point.backward(point.wide(), upstream)[place]
-    if own is None or wide is None:
-        return forward if own is wide else math.inf
-    return max(forward, _gap(own, wide))
+def _precisions(point: _Point, random: Any) -> list[float]:
+    """Forward and backward in the model's own dtype against those in double precision."""
+    own, wide = point.linearise(point.given), point.linearise(point.wide())
+    reference = point.run(point.wide())
+    forward = max(_gap(o.value, r) for o, r in zip(own.outputs, reference))
+    upstream = [random.standard_normal(o.shape) for o in own.outputs]
+    pairs = zip(own.backward(upstream), wide.backward(upstream))
+    return [
+        max(forward, _gap(a, b))
+        if a is not None and b is not None
+        else forward
+        if a is b
+        else math.inf
+        for a, b in pairs
+    ]
 
 
 def _gap(own: Any, wide: Any) -> float:
