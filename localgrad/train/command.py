@@ -93,13 +93,11 @@ def finish(console: Console, found: Run, outcome: Outcome) -> None:
 
 
 def list_recipes(console: Console) -> None:
-    """A table of everything that `localgrad train` can train."""
-    table = Table(box=None, pad_edge=False)
-    for heading in ("recipe", "what it does", "score", "simple reference", "minutes"):
-        table.add_column(heading, style="bold" if heading == "recipe" else None)
+    """Everything that `localgrad train` can train, with what to expect of it on two cores."""
+    table = Table.grid(padding=(0, 2))
     for name in catalogue.names():
         recipe = catalogue.recipe(name)
-        minutes = "" if recipe.minutes is None else f"{recipe.minutes:g}"
-        score = f"{recipe.score} {recipe.expected}"
-        table.add_row(name, recipe.summary(), score, recipe.reference, minutes)
-    console.print(table)
+        table.add_row(f"[bold]{name}[/]", recipe.summary())
+        expected = f"{recipe.score} {recipe.expected}   ({recipe.reference})"
+        table.add_row("", f"[dim]{expected}   {recipe.minutes:g} min[/]")
+    console.print(table, highlight=False)

@@ -29,7 +29,7 @@ class Recipe:
     higher_is_better: bool = True
     expected: str = ""
     """What the score comes to, as a person reads it."""
-    minutes: float | None = None
+    minutes: float = 0.0
     """How long the training takes on two cores."""
     reference: str = ""
     """What a simple model reaches on the same data, which this one should beat."""

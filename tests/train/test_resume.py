@@ -36,10 +36,17 @@ def undisturbed(tmp_path_factory):
     return results(folder)
 
 
-def test_two_runs_of_one_seed_are_equal_bit_for_bit(undisturbed, tmp_path):
+def test_two_runs_of_one_seed_are_equal_and_a_complete_run_resumes_to_the_same(
+    undisturbed, tmp_path
+):
     weights, lines = undisturbed
     assert len(lines) == 2 * 7 + 2
-    done = localgrad(tmp_path, "train", RECIPE, "--seed", "3", "--out", str(tmp_path))
+    out = ("--out", str(tmp_path))
+    done = localgrad(tmp_path, "train", RECIPE, "--seed", "3", *out)
+    assert done.returncode == 0, done.stderr
+    assert results(tmp_path) == (weights, lines)
+    (tmp_path / "model.safetensors").unlink()  # as if a kill had come before the last write
+    done = localgrad(tmp_path, "train", "--resume", *out)
     assert done.returncode == 0, done.stderr
     assert results(tmp_path) == (weights, lines)
 
@@ -59,24 +66,13 @@ def test_killed_again_and_again_a_run_ends_as_if_nothing_had_happened(undisturbe
     assert results(tmp_path) == (weights, lines)
 
 
-@pytest.mark.parametrize("sign", ["SIGINT", "SIGTERM"])
-def test_an_interrupted_run_stops_cleanly_and_goes_on(undisturbed, tmp_path, sign):
+def test_an_interrupted_run_stops_cleanly_and_goes_on(undisturbed, tmp_path):
     weights, lines = undisturbed
     out = ("--out", str(tmp_path))
-    stopped = localgrad(tmp_path, "train", RECIPE, "--seed", "3", *out, sign=sign, moment=30)
+    stopped = localgrad(tmp_path, "train", RECIPE, "--seed", "3", *out, sign="SIGINT", moment=30)
     assert stopped.returncode == 130
     assert "stopped after step" in stopped.stdout and "Traceback" not in stopped.stderr
     assert "--resume" in stopped.stdout
     again = localgrad(tmp_path, "train", "--resume", *out)
     assert again.returncode == 0 and "resumed after step" in again.stdout
     assert results(tmp_path) == (weights, lines)
-
-
-def test_a_complete_run_can_be_resumed_and_does_nothing_new(undisturbed, tmp_path):
-    weights, lines = undisturbed
-    for _ in range(2):
-        done = localgrad(
-            tmp_path, "train", RECIPE, "--seed", "3", "--out", str(tmp_path), "--resume"
-        )
-        assert done.returncode == 0, done.stderr
-        assert results(tmp_path) == (weights, lines)

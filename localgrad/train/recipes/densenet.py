@@ -66,6 +66,9 @@ class Densenet(ImageClassifier):
     epochs = 15
     batch_size = 32
     lr = 4e-3
+    expected = "98.9 %"
+    minutes = 0.7
+    reference = "logistic regression 95.3 %"
 
     def network(self, train: Any) -> nn.Module:
         return Network()

@@ -36,6 +36,9 @@ class Digits(ImageClassifier):
     epochs = 20
     batch_size = 32
     lr = 3e-3
+    expected = "98.9 %"
+    minutes = 0.1
+    reference = "logistic regression 95.3 %"
 
     def network(self, train: Any) -> nn.Module:
         return Network(*train[0][0].shape[1:])

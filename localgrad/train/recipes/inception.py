@@ -68,6 +68,9 @@ class InceptionDigits(ImageClassifier):
     epochs = 20
     batch_size = 32
     lr = 5e-3
+    expected = "99.2 %"
+    minutes = 0.7
+    reference = "logistic regression 95.3 %"
 
     def network(self, train: Any) -> nn.Module:
         return Network()

@@ -60,6 +60,9 @@ class Lecun1989(ImageClassifier):
     epochs = 30
     batch_size = 16
     lr = 4e-3
+    expected = "97.2 %"
+    minutes = 0.8
+    reference = "logistic regression 95.8 %"
 
     def data(self, source: Path | None) -> Any:
         return tuple(sixteen(part) for part in super().data(source))

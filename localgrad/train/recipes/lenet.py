@@ -33,6 +33,9 @@ class Lenet(ImageClassifier):
     epochs = 40
     batch_size = 16
     lr = 8e-3
+    expected = "96.7 %"
+    minutes = 0.2
+    reference = "logistic regression 95.3 %"
 
     def network(self, train: Any) -> nn.Module:
         return Network(*train[0][0].shape[1:])

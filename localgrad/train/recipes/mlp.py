@@ -14,6 +14,9 @@ class Mlp(ImageClassifier):
     epochs = 30
     batch_size = 32
     lr = 3e-3
+    expected = "96.7 %"
+    minutes = 0.1
+    reference = "logistic regression 95.3 %"
     smallest = 1
 
     def network(self, train: Any) -> nn.Module:

@@ -33,6 +33,9 @@ class Rnn(CharacterModel):
     batch_size = 32
     lr = 5e-3
     clip = 1.0
+    expected = "2.39"
+    minutes = 3.7
+    reference = "5-gram model 2.46"
 
     def network(self, train: Any) -> nn.Module:
         return Network(len(self.text.vocabulary))

@@ -19,6 +19,9 @@ class Tabular(Recipe):
     epochs = 40
     batch_size = 32
     lr = 2e-3
+    expected = "98.6 %"
+    minutes = 0.1
+    reference = "decision tree 92.3 %"
 
     def data(self, source: Path | None) -> Any:
         name = TABLES[0] if source is None else source.name

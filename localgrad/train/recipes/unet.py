@@ -61,6 +61,9 @@ class Unet(Recipe):
     batch_size = 16
     lr = 5e-3
     score = "IoU"
+    expected = "79.7 %"
+    minutes = 2.4
+    reference = "random forest on 9×9 patches 14.2 %"
 
     def data(self, source: Path | None) -> Any:
         train, held_out = data.digits() if source is None else data.mnist(source)

@@ -56,6 +56,9 @@ class Vit(ImageClassifier):
     epochs = 40
     batch_size = 32
     lr = 3e-3
+    expected = "96.1 %"
+    minutes = 2.0
+    reference = "logistic regression 95.3 %"
 
     def network(self, train: Any) -> nn.Module:
         return Network(*train[0][0].shape[1:])
