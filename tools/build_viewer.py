@@ -10,13 +10,16 @@ sources is left alone.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BUNDLE = ("viewer.js", "viewer.css")
+LICENCES = "LICENCES.txt"
+BUNDLE = ("viewer.js", "viewer.css", LICENCES)
+BUNDLER = "vite"
 STAMP = "viewer.sources"
 
 
@@ -59,8 +62,31 @@ def build(root: Path = ROOT, force: bool = False) -> bool:
     if not is_installed(web):
         _run(["npm", "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"], web)
     _run(["node", str(web / "node_modules" / "vite" / "bin" / "vite.js"), "build"], web)
-    (root / "localgrad" / "report" / "static" / STAMP).write_text(mark + "\n")
+    static = root / "localgrad" / "report" / "static"
+    (static / LICENCES).write_text(licences(web), encoding="utf-8")
+    (static / STAMP).write_text(mark + "\n")
     return True
+
+
+def licences(web: Path) -> str:
+    """Return the licence of every library in the bundle, which ask to be passed on with it."""
+    texts = {}
+    names = [name for name in _dependencies(web) if name != BUNDLER]
+    while names:
+        name = names.pop()
+        folder = web / "node_modules" / name
+        if name in texts:
+            continue
+        texts[name] = "\n".join(
+            path.read_text(encoding="utf-8").strip() for path in sorted(folder.glob("LICEN*"))
+        )
+        names += _dependencies(folder)
+    return "\n\n\n".join(f"{name}\n\n{texts[name]}" for name in sorted(texts)) + "\n"
+
+
+def _dependencies(folder: Path) -> list[str]:
+    text = (folder / "package.json").read_text(encoding="utf-8")
+    return list(json.loads(text).get("dependencies", {}))
 
 
 def _run(command: list[str], folder: Path) -> None:

@@ -270,10 +270,10 @@ function unpackStep(raw: Raw): Step {
   };
 }
 
-/** Each node learns its edges: what it received, and what it sent on. */
+/** Each node learns its edges: what it received, and what it sent on. Over a cut nothing arrives. */
 function tie(nodes: LedgerNode[], edges: LedgerEdge[]): void {
   for (const edge of edges) {
-    nodes[edge.source]!.arrived.push(edge.id);
+    if (!edge.cut) nodes[edge.source]!.arrived.push(edge.id);
     nodes[edge.consumer]!.downstream.push(edge.id);
   }
   for (const node of nodes) node.downstream.sort((a, b) => edges[a]!.argument - edges[b]!.argument);

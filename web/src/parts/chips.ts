@@ -25,7 +25,7 @@ function chip(finding: Finding, index: number, context: Context): HTMLElement {
     h("span", { class: "dot" }),
     h("span", { class: "kind" }, finding.kind),
     place ? h("span", { class: "place" }, shortenLeft(place, 24)) : null,
-    finding.where ? h("code", {}, shortenLeft(finding.where, 18)) : null,
+    finding.where ? h("code", {}, shortenLeft(finding.where, 24)) : null,
   );
 }
 
