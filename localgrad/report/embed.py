@@ -53,7 +53,7 @@ _WORDS_EDGE = {"name", "reduced_axes"}
 
 def pack(document: dict[str, Any]) -> dict[str, Any]:
     """Return what the viewer reads, from the object ``LedgerRecord`` is written as."""
-    packed = {
+    packed: dict[str, Any] = {
         name: _rounded(document[name], DIGITS)
         for name in ("framework", "level", "title", "created", "loss", "cuts", "mutations")
         if name in document

@@ -67,7 +67,7 @@ class ModuleTree {
     const key = `${path}@${number}`;
     const known = this.groups.get(key);
     if (known) return known;
-    const made = newGroup("call", `c:${key}`, `call ${number + 1}`);
+    const made = newGroup("call", `c:${key}`, `${path ? "call" : "step"} ${number + 1}`);
     made.path = path;
     this.group(path).children.push(made);
     this.groups.set(key, made);

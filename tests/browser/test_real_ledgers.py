@@ -1,0 +1,82 @@
+"""Ledgers that were recorded, not made up: every row of the page is one of the record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import localgrad as lg
+from localgrad import nn
+from tests.browser.conftest import Open
+
+
+class Recurrent(nn.Module):
+    """One cell and one read-out, called at every step of a loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell = nn.Linear(6, 4)
+        self.read = nn.Linear(4, 2)
+
+    def forward(self, x: Any) -> Any:
+        h = lg.zeros((x.shape[0], 4))
+        total = 0.0
+        for step in range(x.shape[1]):
+            h = self.cell(lg.concat([x[:, step], h], axis=1)).tanh()
+            total = total + (self.read(h) ** 2).sum()
+        return total
+
+
+def recorded() -> lg.Ledger:
+    lg.manual_seed(0)
+    model = Recurrent()
+    x = lg.asarray(np.random.default_rng(0).normal(size=(3, 7, 2)).astype(np.float32))
+    with lg.Ledger(model, level="values") as ledger:
+        model(x).backward()
+    ledger.findings()
+    return ledger
+
+
+def test_the_steps_of_a_loop_are_told_apart_and_folded(open_ledger: Open) -> None:
+    page = open_ledger(recorded().record)
+    page.keyboard.press("c")
+    cell = page.locator('[data-item="m:cell"]')
+    assert cell.count() == 1
+    cell.locator(".body").first.dblclick()
+    assert page.locator('[data-item^="n"] .share').count() >= 7  # a tied weight, split per use
+    text = " ".join(page.locator(".item").all_text_contents())
+    # The first and the last step differ in what is added; those between are alike.
+    assert "step 2 … step 6" in text and "×5" in text
+
+
+def test_the_table_of_a_tied_weight_is_its_account(open_ledger: Open) -> None:
+    ledger = recorded()
+    weight = ledger.of("cell.weight")
+    page = open_ledger(ledger.record)
+    page.keyboard.press("/")
+    page.fill(".search input", "cell.weight")
+    page.keyboard.press("Enter")
+    table = page.locator(".panel table").nth(1)
+    rows = table.locator("tbody tr")
+    edges = ledger.record.arrived(weight)
+    assert rows.count() == len(edges) == 7
+    for index, edge in enumerate(edges):
+        cells = rows.nth(index).locator("td").all_inner_texts()
+        assert edge.norm is not None and edge.share is not None
+        assert abs(number(cells[1]) - edge.norm) <= 0.006 * edge.norm
+        assert abs(number(cells[2]) / 100 - edge.share) <= 0.006
+    assert table.locator("tfoot td").nth(2).inner_text() == "100 %"
+
+
+def number(text: str) -> float:
+    """Read back what the page writes: 0.531, −3.2·10⁻⁵, 12 %."""
+    plain = text.split("\n")[0].replace("−", "-").replace(" %", "").replace("·10", "e")
+    return float(plain.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")))
+
+
+def test_a_comparison_of_two_runs_opens(open_ledger: Open) -> None:
+    page = open_ledger(lg.Ledger.compare(recorded(), recorded()))
+    assert "the runs agree" in page.locator(".panel .notice").first.inner_text()
+    page.click('[data-run="difference"]')
+    assert page.locator(".edge").count() > 3
