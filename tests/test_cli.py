@@ -171,6 +171,8 @@ WRONG_INPUT = [
     (["train", "tiny.py", "--out", "here"], "already holds a run"),
     (["train", "tiny.py", "--out", "here", "--resume", "--lr", "7"], "lr 0.001 (now 7.0)"),
     (["train", "digits", "--out", "here", "--resume"], "now digits"),
+    (["train", "--resume", "--out", "nowhere"], "nowhere holds no run"),
+    (["train", "--resume"], "runs holds no run"),
     (["explain", "nowhere", "x"], "holds no run"),
     (["explain", "here", "first.wieght"], "Did you mean first.weight"),
     (["explain", "here", "first.weight", "--index", "1"], "names no element"),

@@ -29,6 +29,8 @@ def run_recipe(
         raise errors.not_positive_rate(given["lr"])
     found = find_run(name, out) if resume else None
     if found is None:
+        if resume and name is None:  # without a recipe's name, this is more likely a slip
+            raise errors.no_run(out or run.RUNS, [path.name for path in run.all_runs()])
         if resume:
             console.print("nothing to resume: a new run begins", style="dim")
         found = new_run(name or catalogue.DEFAULT, given, out)
