@@ -13,7 +13,7 @@ from localgrad.train.run import Run
 from localgrad.train.training import Training, size_of
 
 CHECKPOINT_SECONDS = 10.0
-RECORD_EVERY = 50  # steps, for the slider of the report
+RECORD_EVERY = 25  # steps, for the slider of the report
 
 
 @dataclass(frozen=True)

@@ -120,3 +120,18 @@ def test_two_ledgers_cannot_be_open_at_once() -> None:
     ):
         pass
     assert state.observer is None
+
+
+def test_a_training_records_its_steps_for_the_report(tmp_path: Path) -> None:
+    from localgrad.train import run
+    from localgrad.train.inspection import record
+    from localgrad.train.training import Training
+
+    recipe = Path(__file__).parents[1] / "train" / "small_recipe.py"
+    settings = run.Settings(str(recipe), 1, 16, 0.01, 0, None, "now")
+    training = Training(run.start(tmp_path, settings))
+    training.record_into(StepLog(tmp_path, training.network, every=2))
+    losses = [training.advance(batch)["loss"] for batch in training.loader]
+    found = attach(record(training, "edges").record, tmp_path)
+    assert [step.step for step in found.steps] == list(range(0, len(losses), 2))
+    assert [step.loss for step in found.steps] == pytest.approx(losses[::2])
