@@ -36,10 +36,15 @@ export function isGroup(item: Item): item is Group {
   return item.kind !== "leaf";
 }
 
-/** From the outermost group to the item itself; the root is left out. */
+const lineages = new WeakMap<Item, Item[]>();
+
+/** From the outermost group to the item itself; the root is left out. Asked of finished trees only. */
 export function lineage(item: Item): Item[] {
-  const chain: Item[] = [];
-  for (let current: Item = item; current.parent; current = current.parent) chain.unshift(current);
+  let chain = lineages.get(item);
+  if (!chain) {
+    chain = item.parent ? [...lineage(item.parent), item] : [];
+    lineages.set(item, chain);
+  }
   return chain;
 }
 

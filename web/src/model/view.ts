@@ -112,7 +112,7 @@ export function ancestorsOf(item: Item): string[] {
 export function firstExpansion(tree: Tree, fits: (expanded: ReadonlySet<string>) => boolean): Set<string> {
   let expanded = new Set<string>();
   const queue = tree.root.children.filter(isGroup);
-  for (let tries = 12; queue.length && tries > 0; tries--) {
+  for (let tries = 8; queue.length && tries > 0; tries--) {
     queue.sort((a, b) => a.children.length - b.children.length);
     const next = queue.shift()!;
     const wider = new Set([...expanded, next.id]);

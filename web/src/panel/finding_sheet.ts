@@ -8,6 +8,9 @@ import { carried, routeTo } from "../model/routes";
 import { placeOf } from "../model/place";
 import type { CellLike, Section, Sheet } from "./sections";
 
+// A longer table costs more to lay out than it tells; search finds the rest.
+const MOST_ROWS = 100;
+
 function evidenceText(value: number | string): string {
   const parsed = number(value);
   return parsed === null ? String(value) : show(parsed);
@@ -27,7 +30,7 @@ function parameters(context: Context): Section[] {
   const other = context.other();
   const found = metrics.ledger.nodes.filter((node) => node.kind === "parameter");
   if (!found.length) return [];
-  const rows = found.slice(0, 400).map((node): CellLike[] => {
+  const rows = found.slice(0, MOST_ROWS).map((node): CellLike[] => {
     const value = node.value?.rms ?? null;
     const rms = metrics.upstreamRms(node);
     const row: CellLike[] = [

@@ -20,7 +20,8 @@ export class Panel {
     const { selected, route } = this.context.store.state;
     const sheet = sheetFor(selected, this.context);
     this.sheet = sheet;
-    const scroll = this.shown === selected ? this.element.scrollTop : 0;
+    const before = this.element.scrollTop;
+    const same = this.shown === selected;
     this.shown = selected;
     clear(this.element);
     const lit = sheet.route !== null && route === sheet.route;
@@ -43,7 +44,8 @@ export class Panel {
       ),
       ...sheet.sections.map((part) => renderSection(part, this.context, scales)),
     );
-    this.element.scrollTop = scroll;
+    // A new sheet begins at its top. Setting costs a layout, so only where there is something to set.
+    if (before) this.element.scrollTop = same ? before : 0;
   }
 
   markdown(): string {

@@ -54,7 +54,7 @@ function parameters(group: Group, context: Context): Section[] {
   const metrics = context.metrics();
   const found = group.leaves.map((id) => metrics.ledger.nodes[id]!).filter((node) => node.kind === "parameter");
   if (!found.length) return [];
-  const rows = found.slice(0, 200).map((node): CellLike[] => [
+  const rows = found.slice(0, 100).map((node): CellLike[] => [
     { text: node.label, node: node.id, title: node.label },
     { text: shape(node.shape), tone: "muted" },
     { text: show(node.value?.rms), tone: "value" },
