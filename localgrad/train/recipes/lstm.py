@@ -34,7 +34,7 @@ class Lstm(CharacterModel):
     lr = 5e-3
     clip = 1.0
     expected = "2.28"
-    minutes = 3.1
+    minutes = 1.0
     reference = "5-gram model 2.46"
 
     def network(self, train: Any) -> nn.Module:

@@ -35,6 +35,8 @@ class Mnist(ImageClassifier):
     epochs = 3
     batch_size = 64
     lr = 2e-3
+    expected = "99.2 %"
+    minutes = 1.2
     reference = "logistic regression 92.6 %"
 
     def data(self, source: Path | None) -> Any:

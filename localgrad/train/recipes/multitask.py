@@ -55,6 +55,9 @@ class Multitask(Recipe):
     epochs = 10
     batch_size = 32
     lr = 5e-3
+    expected = "87.0 %"
+    minutes = 1.1
+    reference = "logistic regression 12.2 %"
 
     def data(self, source: Path | None) -> Any:
         train, held_out = data.digits() if source is None else data.mnist(source)

@@ -59,6 +59,9 @@ class Resnet(ImageClassifier):
     epochs = 20
     batch_size = 32
     lr = 4e-3
+    expected = "98.1 %"
+    minutes = 0.4
+    reference = "logistic regression 95.3 %"
 
     def network(self, train: Any) -> nn.Module:
         return Network()

@@ -65,6 +65,9 @@ class Transformer(CharacterModel):
     batch_size = 32
     lr = 3e-3
     clip = 1.0
+    expected = "2.30"
+    minutes = 4.7
+    reference = "5-gram model 2.46"
 
     def network(self, train: Any) -> nn.Module:
         return Network(len(self.text.vocabulary), self.length)

@@ -57,7 +57,7 @@ class Vit(ImageClassifier):
     batch_size = 32
     lr = 3e-3
     expected = "96.1 %"
-    minutes = 2.0
+    minutes = 1.0
     reference = "logistic regression 95.3 %"
 
     def network(self, train: Any) -> nn.Module:
