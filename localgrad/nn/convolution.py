@@ -185,13 +185,11 @@ class _Transposed(_ConvNd):
     def left_over(self, input: Any, output_size: Any) -> tuple[int, ...]:
         """The output padding that leads to this output size."""
         asked = tuple(output_size)[-self.count :]
+        sizes: Any = (input.shape[-self.count :], self.stride, self.padding, self.dilation)
         least = [
             (n - 1) * s - 2 * p + d * (k - 1) + 1
-            for n, s, p, d, k in zip(
-                input.shape[-self.count :], self.stride, self.padding, self.dilation,
-                self.kernel_size,
-            )
-        ]  # fmt: skip
+            for n, s, p, d, k in zip(*sizes, self.kernel_size)
+        ]
         extra = tuple(a - b for a, b in zip(asked, least))
         if any(e < 0 or e >= s for e, s in zip(extra, self.stride)):
             raise errors.output_size(asked, least, self.stride, here())

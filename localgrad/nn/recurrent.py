@@ -54,7 +54,10 @@ class RNNBase(Module):
             size = input_size if layer == 0 else width * self.directions
             for suffix in self.suffixes(layer):
                 rows = self.gates * hidden_size
-                shapes = {"weight_ih": (rows, size), "weight_hh": (rows, width)}
+                shapes: dict[str, tuple[int, ...]] = {
+                    "weight_ih": (rows, size),
+                    "weight_hh": (rows, width),
+                }
                 if bias:
                     shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
                 if proj_size:
@@ -81,12 +84,12 @@ class RNNBase(Module):
     def flatten_parameters(self) -> None:
         """Nothing to do here: PyTorch's programs call it for cuDNN."""
 
-    def weights(self, suffix: str) -> list[Any]:
+    def weights(self, suffix: str) -> Any:
         """w_ih, w_hh, b_ih and b_hh of one layer and direction."""
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         return [getattr(self, f"{name}_{suffix}", None) for name in names]
 
-    def sequence(self, x: Any, states: list[Any], suffix: str, running: Any) -> tuple[Any, ...]:
+    def sequence(self, x: Any, states: Any, suffix: str, running: Any) -> Any:
         """One layer in one direction: the outputs, then the last states."""
         raise errors.no_forward(type(self).__name__)
 
@@ -186,12 +189,13 @@ class LSTM(RNNBase):
         cells = Tensor(numpy.zeros((count, batch, self.hidden_size), dtype))
         return [*super().begin(batch, dtype), cells]
 
-    def sequence(self, x: Any, states: list[Any], suffix: str, running: Any) -> tuple[Any, ...]:
+    def sequence(self, x: Any, states: Any, suffix: str, running: Any) -> Any:
         weights = self.weights(suffix)
         if running is None and not self.proj_size:
             return recurrent.lstm(x, *states, *weights)
         projection = getattr(self, f"weight_hr_{suffix}", None)
-        return recurrent.lstm_sequence(x, *states, *weights, projection, running)
+        rest = (projection, running)
+        return recurrent.lstm_sequence(*[x, *states, *weights, *rest])
 
 
 class GRU(RNNBase):
@@ -200,11 +204,11 @@ class GRU(RNNBase):
     mode = "GRU"
     gates = 3
 
-    def sequence(self, x: Any, states: list[Any], suffix: str, running: Any) -> tuple[Any, ...]:
+    def sequence(self, x: Any, states: Any, suffix: str, running: Any) -> Any:
         weights = self.weights(suffix)
         if running is None:
             return recurrent.gru(x, *states, *weights)
-        return recurrent.gru_sequence(x, *states, *weights, running)
+        return recurrent.gru_sequence(*[x, *states, *weights, running])
 
 
 class RNN(RNNBase):
@@ -234,11 +238,12 @@ class RNN(RNNBase):
             raise errors.unknown_choice("nonlinearity", nonlinearity, ["tanh", "relu"], here())
         self.nonlinearity = nonlinearity
 
-    def sequence(self, x: Any, states: list[Any], suffix: str, running: Any) -> tuple[Any, ...]:
+    def sequence(self, x: Any, states: Any, suffix: str, running: Any) -> Any:
         weights = self.weights(suffix)
         if running is None:
             return recurrent.rnn(x, *states, *weights, nonlinearity=self.nonlinearity)
-        return recurrent.rnn_sequence(x, *states, *weights, self.nonlinearity, running)
+        rest = (self.nonlinearity, running)
+        return recurrent.rnn_sequence(*[x, *states, *weights, *rest])
 
 
 class _Cell(Module):
@@ -271,7 +276,7 @@ class _Cell(Module):
         for parameter in self.parameters():
             init.uniform_(parameter, -bound, bound)
 
-    def weights(self) -> list[Any]:
+    def weights(self) -> Any:
         """w_ih, w_hh, b_ih and b_hh."""
         return [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]
 
@@ -303,7 +308,7 @@ class RNNCell(_Cell):
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         h = self.zeros(input) if hx is None else hx
-        return recurrent.rnn_step(input, h, *self.weights(), self.nonlinearity)
+        return recurrent.rnn_step(*[input, h, *self.weights(), self.nonlinearity])
 
 
 class LSTMCell(_Cell):

@@ -17,7 +17,7 @@ from localgrad.nn.module import Module
 from localgrad.nn.normalisation import LayerNorm
 from localgrad.tensor import Tensor
 
-ACTIVATIONS = {"relu": F.relu, "gelu": F.gelu}
+ACTIVATIONS: dict[str, Any] = {"relu": F.relu, "gelu": F.gelu}
 
 
 class _Layer(Module):
@@ -84,7 +84,8 @@ class TransformerEncoderLayer(_Layer):
         is_causal: bool = False,
     ) -> Any:
         def attended(x: Any) -> Any:
-            return self.self_attn(x, x, x, src_key_padding_mask, False, src_mask, True, is_causal)[0]
+            hidden = (src_key_padding_mask, False, src_mask, True, is_causal)
+            return self.self_attn(x, x, x, *hidden)[0]
 
         x = self.around(src, attended, self.norm1, self.dropout1)
         return self.around(x, self.fed_forward, self.norm2, self.dropout2)

@@ -17,7 +17,8 @@ def _derived(
     if mask is not None:
         scores = scores + mask
     if causal:
-        scores = scores + causal_mask(*scores.shape[-2:], scores.dtype)
+        queries, keys = scores.shape[-2:]
+        scores = scores + causal_mask(queries, keys, scores.dtype)
     weights = ops.softmax(scores, axis=-1)
     return ops.matmul(weights if kept is None else weights * kept, v)
 

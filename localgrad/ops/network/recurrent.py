@@ -117,9 +117,11 @@ gru = composite(
 rnn = composite(
     "rnn",
     rnn_sequence,
-    lambda *arrays, nonlinearity="tanh": kernels.rnn(*arrays, nonlinearity),
-    lambda g, saved, needs, x, h, *weights, nonlinearity="tanh": kernels.rnn_backward(
-        g, saved, x, *weights, nonlinearity
+    lambda x, h, w_ih, w_hh, b_ih, b_hh, nonlinearity="tanh": kernels.rnn(
+        x, h, w_ih, w_hh, b_ih, b_hh, nonlinearity
+    ),
+    lambda g, saved, needs, x, h, w_ih, w_hh, b_ih, b_hh, nonlinearity="tanh": (
+        kernels.rnn_backward(g, saved, x, w_ih, w_hh, b_ih, b_hh, nonlinearity)
     ),
     arguments=("x", "h", *WEIGHTS),
     doc="(outputs, last h) of an Elman network over x (time, batch, input).",
