@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from localgrad import errors
+from localgrad import errors, kernels
 from localgrad.graph import mutation
 from localgrad.graph.node import Freed, Node
 from localgrad.graph.order import leading_to, newest_first, reachable
@@ -105,7 +105,7 @@ def add(a: Any, b: Any, in_place: bool) -> Any:
     if in_place:
         a += b
         return a
-    return a + b
+    return kernels.add(a, b)
 
 
 def check_unchanged(node: Node) -> None:

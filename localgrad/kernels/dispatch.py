@@ -22,7 +22,7 @@ SMALL_PRODUCT = 1 << 17  # multiply-adds below which NumPy is quicker than a ker
 SMALL_LOSS = 1 << 8  # elements, where NumPy needs a dozen calls for one kernel
 SMALL_ROWS = 1 << 13  # elements, likewise, of what passes over memory once
 
-FLOATS = ("f4", "f8")
+FLOATS = (numpy.dtype(numpy.float32), numpy.dtype(numpy.float64))
 
 
 @cache
@@ -33,13 +33,13 @@ def kernels_allowed() -> bool:
 
 def suits(*arrays: Any) -> bool:
     """Whether the kernels take these arrays."""
-    kind = arrays[0].dtype.str[1:]
-    return (
-        kind in FLOATS
-        and kernels_allowed()
-        and all(a is None or a.dtype.str[1:] == kind for a in arrays)
-        and cpu.supported(*[a for a in arrays if a is not None])
-    )
+    kind = arrays[0].dtype
+    if kind not in FLOATS or not kernels_allowed():
+        return False
+    for array in arrays:
+        if array is not None and (array.dtype != kind or not array.flags.aligned):
+            return False
+    return True
 
 
 # -- linear layers --------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ def add(a: Any, b: Any) -> Any:
     """a + b; of two large arrays of one shape on all threads."""
     if pays(a) and b.__class__ is numpy.ndarray and a.shape == b.shape and a.dtype == b.dtype:
         return cpu.add(a, b)
-    return numpy.add(a, b)
+    return a + b
 
 
 # -- pooling -------------------------------------------------------------------------------------

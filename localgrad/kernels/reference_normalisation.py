@@ -58,7 +58,7 @@ def channel_moments(x: Any) -> tuple[Any, Any]:
 
 
 def channel_norm(x: Any, mean: Any, scale: Any, weight: Any, bias: Any) -> Any:
-    """(x − mean) · scale · weight + bias, each a vector of channels; weight and bias may be None."""
+    """(x − mean) · scale · weight + bias, vectors of channels; weight and bias may be None."""
     factor = scale if weight is None else scale * weight
     shift = -mean * factor
     if bias is not None:

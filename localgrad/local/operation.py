@@ -243,7 +243,8 @@ def unwrap(arguments: Sequence[Any]) -> tuple[list[Any], list[Node | None], int]
         bit <<= 1
     if not mask and all(v.__class__ in SCALARS for v in values):
         # Nothing but Python's numbers: they are read as a list of them would be.
-        values = [v if isinstance(v, int) else as_raw(v) for v in values]
+        whole = [isinstance(v, int) for v in values]
+        values = [v if w and not all(whole) else as_raw(v) for v, w in zip(values, whole)]
     return values, sources, mask
 
 

@@ -9,18 +9,18 @@ from localgrad.ops import draw
 
 def below_largest(x: Any, axis: Any) -> Any:
     """x less its maximum along the axis: nothing to exponentiate is above 0."""
-    return x - xp.max(x, axis=axis, keepdims=True) if x.size else x
+    return x - xp.maximum.reduce(x, axis, None, None, True) if x.size else x
 
 
 def softmax_of(x: Any, axis: Any = -1) -> Any:
     e = xp.exp(below_largest(x, axis))
-    e /= xp.sum(e, axis=axis, keepdims=True)
+    e /= xp.add.reduce(e, axis, None, None, True)
     return e
 
 
 def log_softmax_of(x: Any, axis: Any = -1) -> Any:
     shifted = below_largest(x, axis)
-    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
+    return shifted - xp.log(xp.add.reduce(xp.exp(shifted), axis, None, None, True))
 
 
 def spread_of(x: Any, axis: Any, eps: float) -> Any:

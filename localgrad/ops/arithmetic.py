@@ -1,11 +1,12 @@
 """Arithmetic, with broadcasting. Kinks follow PyTorch and are declared with the operation."""
 
+from localgrad import kernels
 from localgrad.kernels import reference as xp
 from localgrad.local.pointwise import pointwise
 from localgrad.ops import draw
 
 add = pointwise(
-    "add", xp.add, a=lambda: 1, b=lambda: 1, doc="a + b: distributes.", example=draw.pair
+    "add", kernels.add, a=lambda: 1, b=lambda: 1, doc="a + b: distributes.", example=draw.pair
 )
 subtract = pointwise(
     "subtract", xp.subtract, a=lambda: 1, b=lambda: -1, doc="a - b.", example=draw.pair

@@ -51,7 +51,7 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 
 
 def channels_last(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """An uninitialised array of logical shape (batch, channels, *space), channels last in memory."""
+    """An uninitialised array of shape (batch, channels, *space), channels last in memory."""
     batch, channels, *space = shape
     memory = empty((batch, *space, channels), dtype)
     return memory.transpose(0, memory.ndim - 1, *range(1, memory.ndim - 1))

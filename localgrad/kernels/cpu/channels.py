@@ -15,7 +15,7 @@ from numba import njit
 from . import arena
 from .host import CACHE
 from .launch import barrier, parallel, share
-from .layout import channels_memory, contiguous
+from .layout import channels_memory
 from .pointwise import threads_for
 
 _PERIOD = 256  # elements of a period, at least

@@ -88,7 +88,7 @@ def conv2d_weight(
     dilation: Pair = (1, 1),
     groups: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The adjoint in the weight, and the bias's: ``dweight`` and ``upstream`` summed over pixels."""
+    """The adjoint in the weight, ``dweight``, and the bias's: ``upstream`` over all pixels."""
     g = geometry(x.shape, weight_shape, stride, padding, dilation, groups)
     prepare(x.dtype)
     dweight = arena.empty(weight_shape, x.dtype)

@@ -65,7 +65,7 @@ def _task(  # type: ignore[no-untyped-def]
     thread, threads,
 ):
     (batch, channels, height, width_in, out_channels, kernel_h, kernel_w, stride_h, stride_w,
-     pad_h, pad_w, dilation_h, dilation_w, groups, out_h, out_w) = g
+     _pad_h, _pad_w, _dilation_h, _dilation_w, groups, out_h, out_w) = g
     zero = dx.dtype.type(0)
     size, width = size_of(zero), width_of(zero)
     inputs, outputs = channels // groups, out_channels // groups
@@ -115,7 +115,8 @@ def _task(  # type: ignore[no-untyped-def]
             for number in range(groups * panels):
                 group, panel = number // panels, number % panels
                 valid = min(width, inputs - panel * width)
-                b = work + (number * depth + (first_h * kernel_w + first_w) * outputs) * width * size
+                skipped = (first_h * kernel_w + first_w) * outputs
+                b = work + (number * depth + skipped) * width * size
                 for line in range(lines):
                     a = start + (((line + base_h - low_h) * columns + base_w - low_w)
                                  * out_channels + group * outputs) * size

@@ -101,7 +101,7 @@ def linear_backward(
     dweight = arena.empty((n, k), dtype) if wants[1] else none
     dbias = np.empty(n, dtype) if wants[2] else upstream.reshape(-1)[:0]
     threads = pool.threads if m * n * k >= SMALL else 1
-    scratch = max(scratch_bytes(n, k, x.itemsize, threads), scratch_bytes(m, k, x.itemsize, threads))
+    scratch = max(scratch_bytes(rows, k, x.itemsize, threads) for rows in (n, m))
     _backward(upstream, x, weight, dx, dweight, dbias,
               wants[0] + 2 * wants[1] + 4 * wants[2], workspace(scratch), threads)
     return (dx.reshape(shape) if wants[0] else None,

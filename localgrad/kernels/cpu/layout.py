@@ -10,7 +10,7 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def supported(*arrays: np.ndarray) -> bool:
-    """Whether the kernels can take these arrays: all float32, or all float64, native and aligned."""
+    """Whether the kernels can take these arrays: all float32, or all float64, and aligned."""
     kind = arrays[0].dtype
     return kind in FLOATS and all(
         array.dtype == kind and array.flags.aligned for array in arrays
@@ -48,7 +48,7 @@ def image_memory(images: np.ndarray) -> tuple[np.ndarray, bool]:
 
 
 def flat(array: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """An array as one run of memory, a new array of its shape and memory order, and that as a run."""
+    """An array as one run of memory, a new array of its shape and order, and that as a run."""
     if array.ndim == 4 and not array.flags.c_contiguous and is_channels_last(array):
         result = arena.channels_last(array.shape, array.dtype)
         return (contiguous(array.transpose(0, 2, 3, 1)).reshape(-1), result,

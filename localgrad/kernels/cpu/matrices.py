@@ -56,7 +56,7 @@ def _stack(a, a_across, b, b_across, c, work, scratch, threads):  # type: ignore
 
 
 def _stacked(operand: np.ndarray, lead: tuple[int, ...]) -> tuple[np.ndarray, bool]:
-    """An operand as a contiguous (count, rows, columns), and whether its matrices are transposed."""
+    """An operand as contiguous (count, rows, columns), and whether it is transposed."""
     shape = (*lead, *operand.shape[-2:])
     if operand.shape != shape:
         operand = np.broadcast_to(operand, shape)

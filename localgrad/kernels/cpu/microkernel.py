@@ -4,7 +4,8 @@
 
 A register block of ``rows x vectors`` accumulators stays in registers through all three sums; a
 row of A is broadcast, a row of B is loaded.  A is contiguous along k or along m (one of
-``a_k`` and ``a_row`` is 1), B and C along the columns.  ``init`` is C itself, a bias, or zero; the epilogue is the identity or relu.  Matrix
+``a_k`` and ``a_row`` is 1), B and C along the columns.  ``init`` is C itself, a bias, or
+zero; the epilogue is the identity or relu.  Matrix
 products, all three members of the convolution triple, attention and recurrent cells are loops
 around this one function.
 

@@ -112,8 +112,6 @@ def _adam(  # type: ignore[no-untyped-def]
 
 def updatable(values: list[Any], *others: Any) -> bool:
     """Whether all lists hold arrays of one float type whose memory can be walked in step.
-
-    
     """
     kind = values[0].dtype if values else None
     if kind not in FLOATS:
