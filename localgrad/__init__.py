@@ -287,6 +287,7 @@ DOORS = {
     "localgrad.check": "check_gradients",
     "localgrad.memory": "checkpoint",
     "localgrad.per_example": "per_example_gradients",
+    "localgrad.kernels.cpu.threads": "get_num_threads set_num_threads",
     "localgrad.ledger": "Ledger",
     "localgrad.nn.files": "load save",
     "localgrad.random": "get_rng_state manual_seed set_rng_state",

@@ -48,7 +48,7 @@ def taps(
 
 def grouped(x: Any, groups: int) -> Any:
     """(batch, channels, …) as (batch, groups, channels of a group, places)."""
-    return x.reshape(x.shape[0], groups, x.shape[1] // groups, -1)
+    return x.reshape(x.shape[0], groups, x.shape[1] // groups, int(numpy.prod(x.shape[2:])))
 
 
 def convolution(

@@ -1,0 +1,242 @@
+"""The generated kernels against the NumPy reference: values, gradients, updates, threads.
+
+Every case runs twice, on the kernels and on the reference that runs where Numba is absent, and
+must agree to the precision of its type. Sizes are large enough for the kernels to be taken.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+import localgrad as lg
+from localgrad import nn, optim
+from localgrad.kernels import cpu, dispatch, dispatch_layers
+
+pytest.importorskip("numba")
+
+F = nn.functional
+RNG = np.random.default_rng(0)
+
+
+@contextmanager
+def reference_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patched:
+        for module in (dispatch, dispatch_layers):
+            if hasattr(module, "kernels_allowed"):
+                patched.setattr(module, "kernels_allowed", lambda: False)
+        yield
+
+
+def close(a: Any, b: Any, dtype: str) -> None:
+    a, b = np.asarray(a), np.asarray(b)
+    assert a.dtype == b.dtype and a.shape == b.shape
+    scale = float(abs(b[np.isfinite(b)]).max(initial=1e-6))
+    bound = (2e-4 if dtype == "float32" else 1e-11) * scale
+    np.testing.assert_allclose(a, b, rtol=0, atol=bound)
+
+
+def swept(f: Callable[..., Any], data: list[np.ndarray], upstream_seed: int = 1) -> list[Any]:
+    """f's outputs, and the downstream of every float argument."""
+    leaves = [lg.asarray(d, requires_grad=d.dtype.kind == "f") for d in data]
+    y = f(*leaves)
+    rng = np.random.default_rng(upstream_seed)
+    y.backward(rng.standard_normal(y.shape).astype(y.dtype))
+    return [y.numpy(), *(t.grad.numpy() for t in leaves if t.grad is not None)]
+
+
+def compare(
+    f: Callable[..., Any], data: list[np.ndarray], dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = [d.astype(dtype) if d.dtype.kind == "f" else d for d in data]
+    fast = swept(f, data)
+    with reference_only(monkeypatch):
+        slow = swept(f, data)
+    assert len(fast) == len(slow)
+    for a, b in zip(fast, slow):
+        close(a, b, dtype)
+
+
+def normal(*shape: int) -> np.ndarray:
+    return RNG.standard_normal(shape)
+
+
+def random_convolutions(count: int) -> list[tuple[Any, ...]]:
+    rng = np.random.default_rng(7)
+    cases = []
+    while len(cases) < count:
+        groups = int(rng.choice([1, 1, 1, 2, 4]))
+        inputs, outputs = (groups * int(rng.integers(1, 12)) for _ in range(2))
+        kernel, stride, padding, dilation = (
+            tuple(int(v) for v in rng.integers(low, high, 2))
+            for low, high in ((1, 6), (1, 4), (0, 4), (1, 3))
+        )
+        size = tuple(int(v) for v in rng.integers(6, 20, 2))
+        if all(n + 2 * p > d * (k - 1) for n, p, d, k in zip(size, padding, dilation, kernel)):
+            cases.append((inputs, outputs, size, kernel, stride, padding, dilation, groups))
+    return cases
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("case", random_convolutions(50), ids=str)
+def test_convolutions(case: Any, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs, outputs, size, kernel, stride, padding, dilation, groups = case
+    data = [normal(3, inputs, *size), normal(outputs, inputs // groups, *kernel), normal(outputs)]
+    compare(
+        lambda x, w, b: F.conv2d(x, w, b, stride, padding, dilation, groups),
+        data,
+        dtype,
+        monkeypatch,
+    )
+
+
+LAYERS: dict[str, tuple[Callable[..., Any], list[np.ndarray]]] = {
+    "linear": (F.linear, [normal(64, 130), normal(70, 130), normal(70)]),
+    "linear of a sequence": (F.linear, [normal(5, 40, 70), normal(33, 70), normal(33)]),
+    "matmul": (lg.matmul, [normal(4, 40, 50), normal(4, 50, 60)]),
+    "relu": (F.relu, [normal(40, 1000)]),
+    "gelu": (F.gelu, [normal(40, 1000)]),
+    "sigmoid": (lg.sigmoid, [normal(40, 1000)]),
+    "softmax": (lambda x: lg.softmax(x, axis=-1), [normal(200, 100)]),
+    "layer norm": (
+        lambda x, w, b: F.layer_norm(x, (96,), w, b), [normal(12, 64, 96), normal(96), normal(96)],
+    ),
+    "batch norm": (
+        lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True),
+        [normal(8, 16, 12, 12), normal(16), normal(16)],
+    ),
+    "max pool": (lambda x: F.max_pool2d(x, 2), [normal(8, 16, 14, 14)]),
+    "overlapping max pool": (lambda x: F.max_pool2d(x, 3, 1, 1), [normal(8, 16, 14, 14)]),
+    "cross entropy": (
+        lambda x, t: F.cross_entropy(x, t), [normal(300, 65), RNG.integers(0, 65, 300)],
+    ),
+    "ignored targets": (
+        lambda x, t: F.cross_entropy(x, t, ignore_index=3),
+        [normal(300, 65), RNG.integers(0, 65, 300)],
+    ),
+    "embedding": (lambda w, i: F.embedding(i, w), [normal(65, 128), RNG.integers(0, 65, (16, 64))]),
+    "attention": (F.scaled_dot_product_attention, [normal(3, 4, 64, 32) for _ in range(3)]),
+    "causal attention": (
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
+        [normal(3, 4, 65, 32) for _ in range(3)],
+    ),
+    "long attention": (
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
+        [normal(1, 2, 300, 16) for _ in range(3)],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers(name: str, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    compare(*LAYERS[name], dtype, monkeypatch)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+def test_recurrent_layers(kind: str, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = normal(20, 16, 48).astype(dtype)
+
+    def run() -> list[np.ndarray]:
+        lg.manual_seed(0)
+        layer = getattr(nn, kind)(48, 64)
+        layer = layer.double() if dtype == "float64" else layer
+        leaf = lg.asarray(x, requires_grad=True)
+        y, _ = layer(leaf)
+        (y * y).sum().backward()
+        return [y.numpy(), leaf.grad.numpy(), *(p.grad.numpy() for p in layer.parameters())]
+
+    fast = run()
+    with reference_only(monkeypatch):
+        slow = run()
+    for a, b in zip(fast, slow):
+        close(a, b, dtype)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: optim.SGD(p, lr=0.1),
+        lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+        lambda p: optim.Adam(p, lr=0.01),
+        lambda p: optim.AdamW(p, lr=0.01, weight_decay=0.1),
+        lambda p: optim.RMSprop(p, lr=0.01),
+        lambda p: optim.Adagrad(p, lr=0.01),
+    ],
+    ids=["SGD", "SGD with all", "Adam", "AdamW", "RMSprop", "Adagrad"],
+)
+def test_updates(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = [normal(200, 300).astype("f4"), normal(300).astype("f4"), normal(7).astype("f4")]
+    slopes = [[normal(*s.shape).astype("f4") for s in start] for _ in range(5)]
+
+    def run() -> list[np.ndarray]:
+        parameters = [nn.Parameter(s.copy()) for s in start]
+        optimiser = make(parameters)
+        for step in slopes:
+            for p, g in zip(parameters, step):
+                p.grad = lg.asarray(g.copy())
+            optimiser.step()
+        return [p.numpy() for p in parameters]
+
+    fast = run()
+    with reference_only(monkeypatch):
+        slow = run()
+    for a, b in zip(fast, slow):
+        close(a, b, "float32")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_nan_and_inf_go_through(bad: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = normal(64, 200).astype("f4")
+    x[3, 5] = bad
+    weight = normal(100, 200).astype("f4")
+    for f in (
+        lambda a: F.linear(a, lg.asarray(weight)),
+        lambda a: F.relu(a),
+        lambda a: F.layer_norm(a, (200,)),
+    ):
+        fast = f(lg.asarray(x)).numpy()
+        with reference_only(monkeypatch), np.errstate(invalid="ignore"):
+            slow = f(lg.asarray(x)).numpy()
+        np.testing.assert_array_equal(np.isnan(fast), np.isnan(slow))
+        finite = np.isfinite(slow)
+        np.testing.assert_array_equal(np.isfinite(fast), finite)
+        close(fast[finite], slow[finite], "float32")
+
+
+def test_empty_arrays() -> None:
+    assert F.linear(lg.zeros((0, 200)), lg.zeros((100, 200))).shape == (0, 100)
+    assert F.conv2d(lg.zeros((0, 8, 40, 40)), lg.zeros((8, 8, 3, 3))).shape == (0, 8, 38, 38)
+
+
+def test_strides_and_alignments_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = normal(80, 300).astype("f4")
+    weight = normal(90, 150).astype("f4")
+    for x in (base[:, ::2], base[::-1, :150], np.asfortranarray(base[:, 150:])):
+        compare(F.linear, [x, weight], "float32", monkeypatch)
+    shifted = np.frombuffer(bytearray(4 * 80 * 150 + 1), np.uint8)[1:].view("f4").reshape(80, 150)
+    shifted[...] = base[:, :150]
+    expected = F.linear(lg.asarray(base[:, :150].copy()), lg.asarray(weight)).numpy()
+    close(F.linear(lg.asarray(shifted), lg.asarray(weight)).numpy(), expected, "float32")
+
+
+def test_threads_change_nothing_beyond_rounding_and_runs_repeat_bit_for_bit() -> None:
+    x, w = normal(8, 32, 14, 14).astype("f4"), normal(64, 32, 5, 5).astype("f4")
+
+    def run() -> list[np.ndarray]:
+        return swept(lambda a, b: F.conv2d(a, b, padding=2), [x, w])
+
+    before = cpu.get_num_threads()
+    try:
+        lg.set_num_threads(1)
+        one = run()
+        lg.set_num_threads(2)
+        two, again = run(), run()
+    finally:
+        lg.set_num_threads(before)
+    for a, b, c in zip(one, two, again):
+        close(a, b, "float32")
+        np.testing.assert_array_equal(b, c)
