@@ -38,7 +38,7 @@ class Ledger(BaseLedger):
     >>> with Ledger() as ledger:
     ...     loss = (w * w + 3 * w).sum()
     ...     loss.backward()
-    >>> [round(edge.share, 3) for edge in ledger.record.arrived(ledger.of(w))]
+    >>> sorted(round(edge.share, 3) for edge in ledger.record.arrived(ledger.of(w)))
     [0.257, 0.257, 0.486]
     """
 
