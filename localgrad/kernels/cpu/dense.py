@@ -10,7 +10,7 @@ from numba import njit
 from . import arena
 from .emit import address
 from .host import CACHE
-from .launch import barrier, parallel, share
+from .launch import parallel, share
 from .layout import contiguous
 from .matrices import SMALL
 from .microkernel import RELU, prepare
@@ -33,6 +33,22 @@ def _forward(x, weight, bias, has_bias, y, flags, work, threads):  # type: ignor
 
 
 @njit(cache=CACHE)
+def sum_rows(matrix, sums):  # type: ignore[no-untyped-def]
+    """``sums[j] = sum over i of matrix[i, j]``, four rows at a time to spare the sums' memory."""
+    sums[:] = sums.dtype.type(0)
+    count = matrix.shape[0]
+    whole = count - count % 4
+    for i in range(0, whole, 4):
+        one, two, three, four = matrix[i], matrix[i + 1], matrix[i + 2], matrix[i + 3]
+        for j in range(sums.size):
+            sums[j] += (one[j] + two[j]) + (three[j] + four[j])
+    for i in range(whole, count):
+        row = matrix[i]
+        for j in range(sums.size):
+            sums[j] += row[j]
+
+
+@njit(cache=CACHE)
 def _backward_task(  # type: ignore[no-untyped-def]
     upstream, x, weight, dx, dweight, dbias, wants, work, thread, threads,
 ):
@@ -42,17 +58,12 @@ def _backward_task(  # type: ignore[no-untyped-def]
     if wants & 1:
         product(address(upstream), n, 1, address(weight), k, 1, address(dx), k, m, n, k,
                 0, 0, work, zero, thread, threads)
-        barrier(threads)
     if wants & 2:
         product(address(upstream), 1, n, address(x), k, 1, address(dweight), k, n, m, k,
                 0, 0, work, zero, thread, threads)
     if wants & 4:
         low, high = share(n, thread, threads)
-        for column in range(low, high):
-            dbias[column] = zero
-        for row in range(m):
-            for column in range(low, high):
-                dbias[column] += upstream[row, column]
+        sum_rows(upstream[:, low:high], dbias[low:high])
 
 
 @njit(cache=CACHE)

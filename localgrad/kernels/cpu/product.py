@@ -2,9 +2,11 @@
 
     C = epilogue(init + A @ B)         A: (m, k), B: (k, n), C: (m, n), C contiguous along n
 
-A and B are given by address and strides, one stride of each being 1.  B is packed into column
-panels by all threads together; A is read in place when its rows are contiguous, and copied chunk
-by chunk otherwise.  k is cut so that a panel stays in the first-level cache.
+A and B are given by address and strides, one stride of each being 1.  Every thread makes a
+rectangle of C and packs what it needs of B into column panels of its own: nobody waits for
+anybody, and no packed line travels from one core's cache to another's, which costs more than
+packing it twice.  A is read in place when its rows are contiguous, and copied chunk by chunk
+otherwise.  k is cut so that a panel stays in the first-level cache.
 """
 
 from __future__ import annotations
@@ -12,37 +14,38 @@ from __future__ import annotations
 from numba import njit
 
 from .host import CACHE, host
-from .launch import barrier, share
+from .launch import share
 from .microkernel import ACCUMULATE, RELU, reduce_product
 from .pack import copy_row, load_at, pack_panels, size_of, store_at, width_of
 
-DEPTH = 320  # k in one pass: a panel of 16 floats then takes 20 KiB
-ROWS = 144  # rows of A in one chunk: with the depth above, 180 KiB of the second-level cache
+DEPTH = 256  # k in one pass: a panel of 32 floats then takes 32 KiB
+ROWS = 144  # rows of A in one chunk: with the depth above, 144 KiB of the second-level cache
+READ = 8  # an element of A or B costs as much to fetch as so many multiply-adds
 _BLOCK = host().rows
 
 
 def scratch_bytes(k: int, n: int, size: int, threads: int) -> int:
-    """Bytes of workspace that one product needs: packed B, and per thread a chunk and a tile."""
+    """Bytes of workspace that one product needs on so many threads."""
     width = host().lanes(size) * host().vectors
-    panels = -(-n // width)
-    return size * (min(k, DEPTH) * panels * width + threads * own_elements(width))
+    return size * threads * int(own_elements.py_func(k, n, width))
 
 
 @njit(cache=CACHE)
-def own_elements(width):  # type: ignore[no-untyped-def]
-    """Elements of workspace of each thread: a chunk of A, a tile of C, a padded bias."""
-    return ROWS * DEPTH + (ROWS + 1) * width
+def own_elements(k, n, width):  # type: ignore[no-untyped-def]
+    """Elements of workspace of each thread: packed B, a chunk of A, a tile of C, a padded bias."""
+    panels = (n + width - 1) // width
+    return min(k, DEPTH) * panels * width + ROWS * DEPTH + (ROWS + 1) * width
 
 
 @njit(cache=CACHE)
-def column_splits(rows, panels, threads):  # type: ignore[no-untyped-def]
+def column_splits(m, n, threads):  # type: ignore[no-untyped-def]
     """Into how many column ranges to cut C (a divisor of ``threads``); rows take the rest."""
     best, best_cost = 1, -1
     for splits in range(1, threads + 1):
         if threads % splits:
             continue
         bands = threads // splits
-        cost = ((panels + splits - 1) // splits) * ((rows + bands - 1) // bands)
+        cost = ((n + splits - 1) // splits + READ) * ((m + bands - 1) // bands + READ)
         if best_cost < 0 or cost < best_cost:
             best, best_cost = splits, cost
     return best
@@ -83,21 +86,22 @@ def edge_tile(  # type: ignore[no-untyped-def]
 def product(  # type: ignore[no-untyped-def]
     a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, work, zero, thread, threads,
 ):
-    """This thread's part of ``C = epilogue(init + A @ B)``; every thread must call it."""
+    """This thread's rectangle of ``C = epilogue(init + A @ B)``; every thread must call it."""
     size, width = size_of(zero), width_of(zero)
     panels = (n + width - 1) // width
     passes = max((k + DEPTH - 1) // DEPTH, 1)
     depth = (k + passes - 1) // passes
-    own = work + (depth * panels * width + thread * own_elements(width)) * size
+    packed = work + thread * own_elements(k, n, width) * size
+    own = packed + depth * panels * width * size
     tile = own + ROWS * DEPTH * size
-    direct = b_column == 1 and n % width == 0 and m <= 2 * _BLOCK
 
-    splits = column_splits(m, panels, threads)
+    splits = column_splits(m, panels * width, threads)
     first_panel, last_panel = share(panels, thread % splits, splits)
     first_row, last_row = share(m, thread // splits, threads // splits)
     chunks = max((last_row - first_row + ROWS - 1) // ROWS, 1)
     chunk = ((last_row - first_row + chunks - 1) // chunks + _BLOCK - 1) // _BLOCK * _BLOCK
     chunk = max(min(chunk, ROWS), 1)
+    direct = b_column == 1 and n % width == 0 and last_row - first_row <= 2 * _BLOCK
     # A's rows far apart would compete for the same sets of the cache and for its page table.
     gather = last_panel - first_panel > 3 and max(a_k, a_row) * size > 1024
 
@@ -109,15 +113,10 @@ def product(  # type: ignore[no-untyped-def]
         else:
             epilogue |= flags & ACCUMULATE
         begin = init if start == 0 else 0
-        if not direct:
-            if start > 0:
-                barrier(threads)
-            low, high = share(panels, thread, threads)
-            if low < high:
-                pack_panels(work + low * count * width * size,
-                            b + (start * b_k + low * width * b_column) * size,
-                            b_k, b_column, count, min(n, high * width) - low * width, zero)
-            barrier(threads)
+        if not direct and first_panel < last_panel and first_row < last_row:
+            first = first_panel * width
+            pack_panels(packed, b + (start * b_k + first * b_column) * size,
+                        b_k, b_column, count, min(n, last_panel * width) - first, zero)
         for row in range(first_row, last_row, chunk):
             rows = min(chunk, last_row - row)
             a_here, a_here_k = a + (row * a_row + start * a_k) * size, a_k
@@ -135,7 +134,7 @@ def product(  # type: ignore[no-untyped-def]
                 if direct:
                     b_here, b_here_k = b + (start * b_k + column) * size, b_k
                 else:
-                    b_here, b_here_k = work + panel * count * width * size, width
+                    b_here, b_here_k = packed + (panel - first_panel) * count * width * size, width
                 place = c + (row * c_row + column) * size
                 bias = begin + column * size if begin != 0 else 0
                 if n - column >= width:
