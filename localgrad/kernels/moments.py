@@ -32,10 +32,13 @@ def measure(x: Any, table: Any, index: int) -> float:
 
 
 def join(parts: list[Any], total: Any, table: Any, first: int) -> float:
-    """Write the moments of ``parts``, with ⟨part, total⟩; return ‖total − Σ parts‖²."""
+    """Write the moments of ``parts``, with ⟨part, total⟩, then ``total``'s, into rows from
+    ``first`` on; return ‖total − Σ parts‖².
+    """
     gap = total.astype(numpy.float64)
     with numpy.errstate(all="ignore"):
         whole = gap.copy()
+        measure(total, table, first + len(parts))
         for offset, part in enumerate(parts):
             measure(part, table, first + offset)
             table[first + offset, INNER] = part.astype(numpy.float64) @ whole

@@ -23,7 +23,7 @@ from localgrad.ledger.model import (
     Snippet,
 )
 from localgrad.ledger.naming import Names
-from localgrad.ledger.recorder import Arrival, Recorder
+from localgrad.ledger.recorder import Arrival, Contribution, Recorder
 
 _AROUND = 6  # source lines kept on each side of a node's own
 
@@ -76,15 +76,11 @@ class Build:
         for node in sorted(page, key=lambda item: -item.serial):
             arrival = page[node]
             source = self.record.nodes[self.ids[node, sweep]]
-            edges = [
-                self._edge(source, arrival, position, sweep)
-                for position in range(len(arrival.contributions))
-            ]
+            edges = [self._edge(source, part, sweep) for part in arrival.contributions]
             self._balance(source, arrival, edges)
 
-    def _edge(self, source: NodeRecord, arrival: Arrival, position: int, sweep: int) -> EdgeRecord:
-        moments = self.recorder.moments
-        part, row = arrival.contributions[position], arrival.rows[position]
+    def _edge(self, source: NodeRecord, part: Contribution, sweep: int) -> EdgeRecord:
+        moments, row = self.recorder.moments, part.row
         consumer = self.record.nodes[self.ids[part.consumer, sweep]]
         sent = self.recorder.sweeps[sweep][part.consumer]
         square, size = moments.square(row), moments.sizes[row]
@@ -96,7 +92,7 @@ class Build:
             consumer=consumer.id,
             argument=part.argument,
             name=f"x{part.argument}" if op.variadic else op.arguments[part.argument],
-            slot=part.consumer.options.get("slot", 0) if op.kind == "part" else 0,
+            slot=part.slot,
             size=size,
             norm=arithmetic.norm(square),
             rms=rms,
@@ -106,7 +102,8 @@ class Build:
             reduced_axes=reduced_axes(op, consumer.shape, source.shape),
         )
         if part.array is not None:
-            edge.contribution = part.array.tolist()
+            edge.contribution = part.array.view()
+            edge.contribution.flags.writeable = False  # it may be the engine's own memory
         self._join(edge, source, consumer)
         return edge
 
@@ -117,7 +114,7 @@ class Build:
 
     def _balance(self, source: NodeRecord, arrival: Arrival, edges: list[EdgeRecord]) -> None:
         moments = self.recorder.moments
-        inners = [moments.inner(row) for row in arrival.rows]
+        inners = [moments.inner(part.row) for part in arrival.contributions]
         total = moments.square(arrival.row)
         arithmetic.reconcile(edges, inners, total, source.dtype)
         source.upstream = moments.stats(arrival.row)

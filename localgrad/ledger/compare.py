@@ -8,6 +8,7 @@ from collections.abc import Hashable, Iterable
 from typing import Any
 
 from localgrad import errors_of_ledgers as errors
+from localgrad.kernels import reference as xp
 from localgrad.ledger.model import Alignment, Comparison, EdgeRecord, LedgerRecord, NodeRecord
 from localgrad.ledger.paths import place_of
 from localgrad.ledger.vocabulary import canonical
@@ -64,9 +65,9 @@ def align(a: LedgerRecord, b: LedgerRecord) -> Alignment:
 def difference(a: EdgeRecord, b: EdgeRecord) -> float | None:
     """Relative difference of two contributions, of their norms where they were not kept."""
     if a.contribution is not None and b.contribution is not None and a.size == b.size:
-        pairs = list(zip(_flat(a.contribution), _flat(b.contribution)))
-        gap = math.sqrt(sum((x - y) ** 2 for x, y in pairs))
-        scale = math.sqrt(max(sum(x * x for x, _ in pairs), sum(y * y for _, y in pairs)))
+        here, there = (xp.ravel(xp.asarray(e.contribution)) for e in (a, b))
+        gap = _norm(here - there)
+        scale = max(_norm(here), _norm(there))
     else:
         if a.norm is None or b.norm is None:
             return None
@@ -100,10 +101,8 @@ def _keyed(nodes: Iterable[NodeRecord], key: Any) -> dict[Hashable, int]:
     return found
 
 
-def _flat(value: Any) -> list[float]:
-    if isinstance(value, list):
-        return [number for item in value for number in _flat(item)]
-    return [value]
+def _norm(x: Any) -> float:
+    return float(xp.linalg.vector_norm(x.astype(xp.complex128 if x.dtype.kind == "c" else "d")))
 
 
 def _message(record: LedgerRecord, comparison: Comparison) -> str:

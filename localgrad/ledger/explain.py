@@ -91,8 +91,8 @@ def _checked(index: tuple[int, ...] | int, shape: list[int]) -> tuple[int, ...]:
 
 def _kept_value(edge: EdgeRecord, index: tuple[int, ...]) -> float | None:
     value = edge.contribution
+    if value is None:
+        return None
     for i in index:
-        if not isinstance(value, list):
-            return None
         value = value[i]
-    return value if isinstance(value, float) else None
+    return float(value)

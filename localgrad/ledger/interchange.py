@@ -12,13 +12,15 @@ import math
 import types
 import typing
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from localgrad.ledger import model
 from localgrad.ledger.model import FORMAT, Alignment, Comparison, LedgerRecord
+
+LONGEST = 1024  # elements of a contribution that is written out
 
 # Names that mean something else in Python than in the format.
 _RENAMED: dict[type, dict[str, str]] = {model.ModuleRecord: {"class_name": "class"}}
@@ -38,6 +40,10 @@ def encode(value: Any) -> Any:
         return {str(key): encode(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [encode(item) for item in value]
+    if isinstance(value, complex):
+        return [encode(value.real), encode(value.imag)]
+    if hasattr(value, "tolist"):
+        return encode(value.tolist())
     if is_dataclass(value) and not isinstance(value, type):
         renamed = _RENAMED.get(type(value), {})
         return {
@@ -75,12 +81,18 @@ def to_dict(record: LedgerRecord) -> dict[str, Any]:
         if item.name == "nodes":
             result["nodes"] = to_columns(value, model.NodeRecord)
         elif item.name == "edges":
-            result["edges"] = to_columns(value, model.EdgeRecord)
+            result["edges"] = to_columns([_written(edge) for edge in value], model.EdgeRecord)
         elif item.name == "compare":
             result["compare"] = None if value is None else _comparison_to_dict(value)
         else:
             result[item.name] = encode(value)
     return result
+
+
+def _written(edge: model.EdgeRecord) -> model.EdgeRecord:
+    """The edge as it is written: a long contribution stays in memory."""
+    is_long = edge.contribution is not None and edge.size > LONGEST
+    return replace(edge, contribution=None) if is_long else edge
 
 
 def from_dict(data: dict[str, Any]) -> LedgerRecord:
@@ -180,7 +192,7 @@ def _union_reader(options: list[Any]) -> Callable[[Any], Any]:
     if len(options) == 1:
         inner = _reader(options[0])
         return lambda value: None if value is None else inner(value)
-    # Evidence holds numbers and words alike; kept contributions are a nested list or one number.
+    # Evidence holds numbers and words alike.
     return _words_or_numbers if str in options else _numbers
 
 

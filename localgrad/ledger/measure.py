@@ -30,7 +30,7 @@ class Moments:
         """Measure one array, in whatever layout it lies, and return its row."""
         row = len(self.sizes)
         if row >= self.table.shape[0]:
-            self.table = xp.concat([self.table, xp.zeros_like(self.table)])
+            self._grow(row + 1)
         if array.__class__ is ndarray and array.flags.c_contiguous and array.dtype.char in "fd":
             self.measure(array.ravel(), self.table, row)
             self.sizes.append(array.size)
@@ -43,22 +43,31 @@ class Moments:
         return row
 
     def add_join(self, parts: list[Any], total: Any) -> tuple[int, float]:
-        """Measure contributions against their sum: the first of their rows, and ‖g − Σgᵢ‖²."""
-        first = len(self.sizes)
-        while first + len(parts) > self.table.shape[0]:
-            self.table = xp.concat([self.table, xp.zeros_like(self.table)])
+        """Measure contributions against their sum: the first of their rows, and ‖g − Σgᵢ‖².
+
+        The sum's own row follows theirs.
+        """
         whole, *vectors = aligned([raw(total), *(raw(part) for part in parts)])
-        difference = self.join(vectors, whole, self.table, first)
-        self.sizes.extend([whole.size] * len(parts))
-        return first, difference
+        first = self.reserve(len(parts) + 1, whole.size)
+        return first, self.join(vectors, whole, self.table, first)
 
     def reserve(self, count: int, size: int) -> int:
         """Make room for ``count`` arrays that are measured elsewhere; the first of their rows."""
         first = len(self.sizes)
-        while first + count > self.table.shape[0]:
-            self.table = xp.concat([self.table, xp.zeros_like(self.table)])
+        if first + count > self.table.shape[0]:
+            self._grow(first + count)
         self.sizes.extend([size] * count)
         return first
+
+    def _grow(self, least: int) -> None:
+        room = max(2 * self.table.shape[0], least) - self.table.shape[0]
+        self.table = xp.concat([self.table, xp.zeros((room, COLUMNS))])
+
+    def add_up(self, rows: list[int]) -> int:
+        """The row of several arrays seen as one."""
+        row = self.reserve(1, sum(self.sizes[other] for other in rows))
+        self.table[row] = self.table[rows].sum(axis=0)
+        return row
 
     def square(self, row: int) -> float:
         return float(self.table[row, SQUARE])

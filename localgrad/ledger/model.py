@@ -122,7 +122,11 @@ class NodeRecord:
 
 @dataclass(slots=True)
 class EdgeRecord:
-    """One contribution: what ``consumer`` sent back to ``source``, its input."""
+    """One contribution: what ``consumer`` sent back to ``source``, its input.
+
+    ``contribution`` is its numbers where the level keeps them: an array of the recorder's
+    framework (anything with ``tolist()``), or nested lists where it was read from a file.
+    """
 
     id: int
     source: int
@@ -140,7 +144,7 @@ class EdgeRecord:
     zeros: int | None = None
     nonfinite: int = 0
     reduced_axes: list[int] = field(default_factory=list)
-    contribution: list[Any] | float | None = None
+    contribution: Any = field(default=None, compare=False)
     cut: bool = False
 
     def _repr_html_(self) -> str:

@@ -7,8 +7,9 @@ contributions of a join can be read when their sum is known.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any
 
 from localgrad.graph.mutation import Mutation as Change
 from localgrad.graph.mutation import mutation_since
@@ -22,10 +23,10 @@ from localgrad.ledger.model import Units
 from localgrad.ledger.thresholds import Thresholds
 
 ndarray = xp.ndarray
-LONGEST = 1024  # elements of a contribution that is kept and written out
 
 
-class Made(NamedTuple):
+@dataclass(slots=True)
+class Made:
     """A node as it was made. `inputs` and `kept` outlive the sweep, which frees the node's own."""
 
     row: int  # of the value's moments; -1 where it was not measured
@@ -38,21 +39,23 @@ class Made(NamedTuple):
     value: Any  # at level "values"
 
 
-class Contribution(NamedTuple):
+@dataclass(slots=True)
+class Contribution:
     """What a consumer sent to one of its arguments."""
 
     consumer: Node
     argument: int
-    array: Any
-    row: int = -1  # of its moments, where they are known: what is handed through is not read again
+    array: Any  # until its sum has arrived; from then on where the level keeps it
+    row: int  # of its moments; -1 where they are not known yet
+    slot: int = 0  # which of several outputs it is to
 
 
-class Arrival(NamedTuple):
-    """What arrived at a node: its sum, and each contribution, as rows of moments."""
+@dataclass(slots=True)
+class Arrival:
+    """What arrived at a node: the sum, and the contributions it is the sum of."""
 
-    row: int
-    contributions: tuple[Contribution, ...]
-    rows: tuple[int, ...]
+    row: int  # of the sum's moments
+    contributions: list[Contribution]
     difference: float  # ‖g − Σgᵢ‖²
     array: Any  # the sum, at level "values"
     shape: tuple[int, ...]
@@ -71,13 +74,8 @@ def shares_memory(a: Any, b: Any) -> bool:
     return a.base is b or a.base is b.base
 
 
-def _kept(part: Contribution, keep: bool) -> Contribution:
-    """The contribution with a copy of its numbers, where they are kept and few."""
-    array = part.array
-    if not keep or array.size > LONGEST:
-        return Contribution(part.consumer, part.argument, None)
-    # The engine may hand this very buffer to `.grad`, where optimisers write into it.
-    return Contribution(part.consumer, part.argument, xp.array(getattr(array, "value", array)))
+def _copy(array: Any) -> Any:
+    return xp.array(getattr(array, "value", array))
 
 
 class Recorder:
@@ -100,6 +98,7 @@ class Recorder:
         self._pending: dict[Node, list[Contribution]] = {}
         self._page: dict[Node, Arrival] = {}
         self._began_at = 0
+        self._is_shared = False  # whether a value's `.grad` is retained in this sweep
         self._depth = 0
         self._deaf = 0  # sweeps that are not recorded themselves, or inside another one
 
@@ -152,7 +151,7 @@ class Recorder:
         """A sweep begins; one inside another (a checkpoint's, say) is that node's own affair."""
         self._depth += 1
         if self._depth == 1:
-            self._page, self._pending = {}, {}
+            self._page, self._pending, self._is_shared = {}, {}, False
             self.sweeps.append(self._page)
             self._began_at = next(clock)
             self.roots.append({})
@@ -170,32 +169,31 @@ class Recorder:
         if self._depth > 1:
             return
         parts = self._pending.pop(node, None)
-        moments = self.moments
         if upstream.__class__ is tuple:
-            self._page[node] = self._arrived_in_parts(upstream, parts or [])
+            self._page[node] = self._arrived_in_slots(upstream, parts or [])
             return
-        if parts is not None and len(parts) == 1 and parts[0].row >= 0:
-            row = parts[0].row
-        else:
-            row = moments.add(upstream)
+        moments = self.moments
+        if node.watch is not None and node.inputs:
+            self._is_shared = True
+        difference = 0.0
         if parts is None:
-            self.roots[-1][node] = xp.array(getattr(upstream, "value", upstream))
-            contributions: tuple[Contribution, ...] = ()
-            rows: tuple[int, ...] = ()
-            difference = 0.0
+            parts = []
+            row = moments.add(upstream)
+            self.roots[-1][node] = _copy(upstream)
         elif len(parts) == 1 and parts[0].array is upstream:
-            rows, difference = (row,), 0.0
-            contributions = (_kept(parts[0], self.keeps_all),)
+            (part,) = parts
+            if part.row < 0:
+                part.row = moments.add(upstream)
+            row = part.row
+            # The engine may hand this very buffer to `.grad`, where optimisers write into it.
+            part.array = _copy(upstream) if self.keeps_all else None
         else:
-            first, difference = moments.add_join([part.array for part in parts], upstream)
-            rows = tuple(range(first, first + len(parts)))
-            contributions = tuple([_kept(part, self.keeps_joins) for part in parts])
+            row, difference = self._join(parts, upstream)
         self._page[node] = Arrival(
             row,
-            contributions,
-            rows,
+            parts,
             difference,
-            xp.array(getattr(upstream, "value", upstream)) if self.keeps_all else None,
+            _copy(upstream) if self.keeps_all else None,
             upstream.shape,
             upstream.dtype,
         )
@@ -215,12 +213,17 @@ class Recorder:
         own = self._page[node].row
         for argument, (source, array) in enumerate(zip(needs, downstreams)):
             if source is not None and array is not None:
-                row = own if array is upstream or is_rearranged(array, upstream) else -1
-                contribution = Contribution(node, argument, array, row)
-                if source in pending:
-                    pending[source].append(contribution)
+                # What is handed through, or lies there differently, is not read again.
+                known = array is upstream or is_rearranged(array, upstream)
+                part = Contribution(node, argument, array, own if known else -1)
+                if array.__class__ is tuple:  # from a `part`, whose place in it is the only one
+                    part.slot = node.options["slot"]
+                    part.array = array[part.slot]
+                waiting = pending.get(source)
+                if waiting is None:
+                    pending[source] = [part]
                 else:
-                    pending[source] = [contribution]
+                    waiting.append(part)
 
     def mutated(self, node: Node, change: Change) -> None:
         """A value that `node` had retained was changed in place."""
@@ -243,15 +246,32 @@ class Recorder:
                 return -1  # a slice shows nothing that its source does not
         return self.moments.add(y)
 
-    def _arrived_in_parts(self, upstream: tuple[Any, ...], parts: list[Contribution]) -> Arrival:
-        """An operation with several outputs: every contribution fills the place of one of them."""
-        vectors = [xp.asarray(getattr(g, "value", g)) for g in upstream if g is not None]
-        row = self.moments.add(xp.concat([xp.ravel(v) for v in vectors]))
-        rows = tuple(
-            self.moments.add(next(g for g in part.array if g is not None)) for part in parts
-        )
-        contributions = tuple(part._replace(array=None) for part in parts)
-        return Arrival(row, contributions, rows, 0.0, None, (), vectors[0].dtype)
+    def _join(self, parts: list[Contribution], total: Any) -> tuple[int, float]:
+        """Measure contributions against their sum: its row, and ‖g − Σgᵢ‖²."""
+        row, difference = self.moments.add_join([part.array for part in parts], total)
+        for part in parts:
+            part.row = row
+            row += 1
+            if not self.keeps_joins:
+                part.array = None
+            elif self._is_shared:
+                part.array = _copy(part.array)
+            else:
+                part.array = xp.asarray(getattr(part.array, "value", part.array))
+        return row, difference
+
+    def _arrived_in_slots(self, upstream: tuple[Any, ...], parts: list[Contribution]) -> Arrival:
+        """An operation with several outputs: each contribution is to one of them."""
+        rows, squares = [], 0.0
+        for slot, total in enumerate(upstream):
+            if total is None:
+                continue
+            own = [part for part in parts if part.slot == slot]
+            row, difference = self._join(own, total)
+            rows.append(row)
+            squares += difference
+        dtype = next(g.dtype for g in upstream if g is not None)
+        return Arrival(self.moments.add_up(rows), parts, squares, None, (), dtype)
 
     def _count_units(self, node: Node, form: str, row: int, y: Any) -> None:
         moments, limits = self.moments, self.thresholds

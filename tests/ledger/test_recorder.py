@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -56,15 +57,47 @@ def test_one_graph_swept_twice_is_two_pages_of_the_same_nodes() -> None:
     assert pages[0] == pages[1] == ["parameter", "tanh", "sum"]
 
 
+def two_outputs() -> tuple[Any, Any]:
+    """A decomposition of which both outputs are used, one of them twice."""
+    w = leaf(4, 3)
+    q, r = lg.linalg.qr(w)
+    return w, (q**3).sum() + (3 * r).sum() + (r * r).sum()
+
+
 def test_several_outputs_split_by_slot() -> None:
-    w = leaf(4, 6)
-    with lg.Ledger() as ledger:
-        a, b = lg.split(w, 2, axis=1)
-        ((a * a).sum() + (3 * b).sum()).backward()
-    edges = ledger.record.arrived(next(n for n in ledger.nodes if n.names))
-    assert edges and sum(edge.share or 0.0 for edge in edges) == pytest.approx(1)
-    total = np.linalg.norm(w.grad.numpy())
-    assert ledger.of(w).upstream.norm == pytest.approx(total)  # type: ignore[union-attr]
+    with lg.Ledger(level="edges") as ledger:
+        w, loss = two_outputs()
+        loss.backward()
+    node = next(n for n in ledger.nodes if n.op == "qr")
+    edges = ledger.record.arrived(node)
+    assert sorted(edge.slot for edge in edges) == [0, 1]
+    assert sum(edge.share or 0.0 for edge in edges) == pytest.approx(1)
+    assert node.balance == 0
+    total = sum(np.linalg.norm(edge.contribution) ** 2 for edge in edges) ** 0.5
+    assert node.upstream.norm == pytest.approx(total, rel=1e-6)  # type: ignore[union-attr]
+    (edge,) = ledger.record.arrived(ledger.of(w))
+    assert edge.norm == pytest.approx(np.linalg.norm(w.grad.numpy()), rel=1e-6)
+
+
+def test_a_wrong_sum_of_one_of_several_outputs_is_an_imbalance(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from localgrad.graph import reverse
+
+    right = reverse.add
+
+    def doubles(a: Any, b: Any, in_place: bool) -> Any:
+        total = right(a, b, in_place)
+        return tuple(2 * g for g in total) if isinstance(total, tuple) else total
+
+    for broken in (False, True):
+        with lg.Ledger() as ledger:
+            _, loss = two_outputs()
+            if broken:
+                monkeypatch.setattr(reverse, "add", doubles)
+            loss.backward()
+        named = [ledger.nodes[f.node or 0].op for f in ledger.findings() if f.kind == "imbalance"]
+        assert named == (["qr"] if broken else [])
 
 
 def test_unrolled_steps_are_numbered_and_a_straight_line_is_not() -> None:
@@ -170,6 +203,48 @@ def test_levels_keep_what_they_say() -> None:
     assert not any(kept["norms"])
     assert 0 < sum(kept["edges"]) < len(kept["edges"])
     assert all(kept["values"])
+
+
+def large_join(level: str) -> tuple[lg.Ledger, Any, Any]:
+    """Two uses of a value of 6000 elements, whose own gradient is retained."""
+    x, w = lg.asarray(np.random.default_rng(1).normal(size=(60, 4)), requires_grad=True), leaf(100)
+    with lg.Ledger(level=level) as ledger:
+        h = lg.tanh(lg.reshape(x, (60, 4))[:, :1] * w)
+        h.retain_grad()
+        (h * h).sum().backward(retain_graph=True)
+    return ledger, h, w
+
+
+def test_contributions_at_joins_are_kept_whole_whatever_their_size() -> None:
+    ledger, h, _ = large_join("edges")
+    kept = [edge.contribution for edge in ledger.record.arrived(ledger.of(h))]
+    assert [part.shape for part in kept] == [(60, 100)] * 2
+    for part in kept:
+        np.testing.assert_array_equal(part, h.numpy())
+        with pytest.raises(ValueError, match="read-only"):
+            part[0, 0] = 1.0
+    text = json.loads(ledger.to_json())
+    assert all(c is None for c in text["edges"]["contribution"])  # too long to be written out
+
+
+def test_kept_contributions_outlive_what_is_done_to_the_gradients() -> None:
+    ledger, h, w = large_join("edges")
+    h.grad.value[...] = 7.0  # it is the user's from now on
+    w.grad.value[...] = 7.0
+    for edge in ledger.record.arrived(ledger.of(h)):
+        np.testing.assert_array_equal(edge.contribution, h.numpy())
+
+
+def test_a_retained_gradient_that_is_itself_a_contribution_is_copied() -> None:
+    w = leaf(5)
+    with lg.Ledger(level="edges") as ledger:
+        h = w + 1.0
+        k = h + 0.0  # hands on, untouched, what it was given
+        k.retain_grad()
+        (3 * k + 2 * h).sum().backward()
+    k.grad.value[...] = 99.0
+    kept = sorted(edge.contribution[0] for edge in ledger.record.arrived(ledger.of(h)))
+    assert kept == [2.0, 3.0]
 
 
 def test_nodes_are_found_at_the_users_lines() -> None:

@@ -1,8 +1,9 @@
-"""Statistics of an array in one pass over its memory, accumulated in double precision.
+"""Statistics of an array in one pass over its memory.
 
 A recorder reads every gradient of a step once, so this must cost little more than the reading.
-The loops promise the compiler that there are no NaNs, which lets it vectorise the count of zeros;
-a block whose squares do not add up to a finite number is counted again without that promise.
+Within a block the sums run in the array's own precision, over many lanes; blocks add up in double
+precision. A block whose sum of squares lies where that precision loses squares, or is not finite,
+is counted again in double precision.
 """
 
 from __future__ import annotations
@@ -20,24 +21,31 @@ from .host import CACHE
 from .launch import parallel, share
 from .pool import pool
 
-_BLOCK = 4096  # elements: a block is read several times, from the nearest cache
+_BLOCK = 4096  # elements: a block that has to be read again is in the nearest cache
 _SHARED = 1 << 15  # elements from which on the threads share the work
+# A block's sum of squares that float32 can be trusted with: squares that underflow are too small
+# to count, and none has overflowed.
+_SMALLEST, _LARGEST = 1e-28, 1e37
 
-_fast = {"reassoc", "contract", "nsz", "nnan"}
-_exact = {"reassoc", "contract", "nsz"}
+_fast = {"reassoc", "contract", "nsz"}
 
 
 @njit(cache=CACHE, fastmath=_fast)
-def _zeros(x: Any) -> float:
+def _sums(x: Any) -> tuple[float, float, float]:
+    """(Σx², Σx, zeros) in the precision of ``x``."""
     one, none = x.dtype.type(1), x.dtype.type(0)
-    count = none
+    square = total = zeros = none
     for i in range(x.size):
-        count += one if x[i] == none else none
-    return np.float64(count)
+        value = x[i]
+        square += value * value
+        total += value
+        zeros += one if value == none else none
+    return np.float64(square), np.float64(total), np.float64(zeros)
 
 
-@njit(cache=CACHE, fastmath=_exact)
-def _sums(x: Any) -> tuple[float, float]:
+@njit(cache=CACHE, fastmath=_fast)
+def _wide_sums(x: Any) -> tuple[float, float]:
+    """(Σx², Σx) in double precision."""
     square = 0.0
     total = 0.0
     for i in range(x.size):
@@ -47,23 +55,17 @@ def _sums(x: Any) -> tuple[float, float]:
     return square, total
 
 
-@njit(cache=CACHE, fastmath=_exact)
-def _inner(x: Any, y: Any) -> tuple[float, float]:
-    square = 0.0
-    inner = 0.0
+@njit(cache=CACHE)
+def _nonfinite(x: Any) -> int:
+    count = 0
     for i in range(x.size):
-        value = np.float64(x[i])
-        square += value * value
-        inner += value * np.float64(y[i])
-    return square, inner
+        count += not math.isfinite(x[i])
+    return count
 
 
 @njit(cache=CACHE)
-def _nonfinite(x: Any, row: Any) -> None:
-    """Count a block with NaNs or infinities in it; `row` has its zeros still to come."""
-    for i in range(x.size):
-        row[NONFINITE] += not math.isfinite(x[i])
-        row[ZEROS] += x[i] == 0
+def _trusted(square: float, zeros: float, size: int) -> bool:
+    return _SMALLEST < square < _LARGEST or zeros == size
 
 
 @njit(cache=CACHE)
@@ -71,13 +73,14 @@ def _measure_part(x: Any, row: Any) -> None:
     """Add the moments of ``x`` to ``row``."""
     for start in range(0, x.size, _BLOCK):
         part = x[start : start + _BLOCK]
-        square, total = _sums(part)
+        square, total, zeros = _sums(part)
+        if not _trusted(square, zeros, part.size):
+            square, total = _wide_sums(part)
+            if not math.isfinite(square):
+                row[NONFINITE] += _nonfinite(part)
         row[SQUARE] += square
         row[TOTAL] += total
-        if math.isfinite(square):
-            row[ZEROS] += _zeros(part)
-        else:
-            _nonfinite(part, row)
+        row[ZEROS] += zeros
 
 
 @njit(cache=CACHE)
@@ -122,10 +125,27 @@ def _pointer(typingctx: Any, address: Any, like: Any) -> Any:
     return types.CPointer(like.dtype)(types.intp, like), codegen
 
 
-@njit(cache=CACHE)
-def _take_away(gap: Any, part: Any) -> None:
-    for i in range(part.size):
-        gap[i] -= part[i]
+@njit(cache=CACHE, fastmath=_fast)
+def _part_sums(x: Any, whole: Any, gap: Any) -> tuple[float, float, float, float]:
+    """(Σx², Σx, ⟨x, whole⟩, zeros) in the precision of ``x``, which is taken from ``gap``."""
+    one, none = x.dtype.type(1), x.dtype.type(0)
+    square = total = inner = zeros = none
+    for i in range(x.size):
+        value = x[i]
+        square += value * value
+        total += value
+        inner += value * whole[i]
+        zeros += one if value == none else none
+        gap[i] -= value
+    return np.float64(square), np.float64(total), np.float64(inner), np.float64(zeros)
+
+
+@njit(cache=CACHE, fastmath=_fast)
+def _wide_inner(x: Any, y: Any) -> float:
+    inner = 0.0
+    for i in range(x.size):
+        inner += np.float64(x[i]) * np.float64(y[i])
+    return inner
 
 
 @njit(cache=CACHE)
@@ -138,19 +158,24 @@ def _join_part(addresses: Any, total: Any, low: int, high: int, rows: Any) -> fl
         size = whole.size
         for i in range(size):  # an array assignment would first look for overlaps
             gap[i] = whole[i]
+        before = rows[addresses.size, SQUARE]
+        _measure_part(whole, rows[addresses.size])
+        wide = not _trusted(rows[addresses.size, SQUARE] - before, -1.0, size)
         for j in range(addresses.size):
             memory: Any = _pointer(addresses[j], total)  # type: ignore[call-arg]
             part = carray(memory, total.size)[start : start + size]
-            square, inner = _inner(part, whole)
+            square, plain, inner, zeros = _part_sums(part, whole, gap[:size])
             row = rows[j]
+            if wide or not _trusted(square, zeros, size):
+                square, plain = _wide_sums(part)
+                inner = _wide_inner(part, whole)
+                if not math.isfinite(square):
+                    row[NONFINITE] += _nonfinite(part)
             row[SQUARE] += square
+            row[TOTAL] += plain
             row[INNER] += inner
-            if math.isfinite(square):
-                row[ZEROS] += _zeros(part)
-            else:
-                _nonfinite(part, row)
-            _take_away(gap[:size], part)
-        difference += _sums(gap[:size])[0]
+            row[ZEROS] += zeros
+        difference += _wide_sums(gap[:size])[0]
     return difference
 
 
@@ -164,29 +189,28 @@ def _join_task(
 
 
 @njit(cache=CACHE)
-def _join_alone(addresses: Any, total: Any, table: Any, first: int) -> float:
-    rows = table[first : first + addresses.size]
-    rows[:] = 0.0
-    return _join_part(addresses, total, 0, total.size, rows)
-
-
-@njit(cache=CACHE)
-def _join_together(addresses: Any, total: Any, table: Any, first: int, threads: int) -> float:
-    rows = np.zeros((threads, addresses.size, table.shape[1]))
+def _join(addresses: Any, total: Any, table: Any, first: int, threads: int) -> float:
+    count = addresses.size + 1
+    rows = np.zeros((threads, count, table.shape[1]))
     differences = np.zeros(threads)
-    parallel(_join_task, (addresses, total, rows, differences), threads)  # type: ignore[call-arg]
-    for j in range(addresses.size):
+    if threads > 1:
+        parallel(_join_task, (addresses, total, rows, differences), threads)  # type: ignore[call-arg]
+    else:
+        differences[0] = _join_part(addresses, total, 0, total.size, rows[0])
+    for j in range(count):
         for column in range(table.shape[1]):
             table[first + j, column] = rows[:, j, column].sum()
+    table[first + count - 1, INNER] = table[first + count - 1, SQUARE]
     return differences.sum()
 
 
 def join(parts: list[Any], total: Any, table: Any, first: int) -> float:
-    """Write the moments of ``parts``, with ⟨part, total⟩; return ‖total − Σ parts‖².
+    """Write the moments of ``parts``, with ⟨part, total⟩, then ``total``'s, into rows from
+    ``first`` on; return ‖total − Σ parts‖².
 
     Every part is contiguous and has ``total``'s size and dtype.
     """
     addresses = np.array([part.__array_interface__["data"][0] for part in parts], np.intp)
-    if total.size * len(parts) < _SHARED:  # `parts` keeps the memory alive meanwhile
-        return _join_alone(addresses, total, table, first)
-    return _join_together(addresses, total, table, first, pool.threads)
+    # `parts` keeps the memory alive meanwhile.
+    alone = total.size * len(parts) < _SHARED
+    return _join(addresses, total, table, first, 1 if alone else pool.threads)
