@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 
 from . import arena
-from .emit import address, array_at
+from .emit import address, array_at, widest
 from .functions import exp
 from .host import CACHE
 from .launch import parallel, share
@@ -60,10 +60,11 @@ def _scores(q, q_row, k, k_row, queries, keys, width, scale, first_query, first_
             row[j] = -np.inf
 
 
-@njit(cache=CACHE)
+@njit(cache=CACHE, error_model="numpy")
 def _forward_task(  # type: ignore[no-untyped-def]
     q, k, v, o, places, strides, sizes, scale, causal, logarithms, work, own, thread, threads,
 ):
+    widest()
     queries, keys, width, values = sizes
     zero = logarithms.dtype.type(0)
     size = size_of(zero)
@@ -135,6 +136,7 @@ def _backward_task(  # type: ignore[no-untyped-def]
     q, k, v, o, g, dq, dk, dv, places, strides, sizes, scale, causal, logarithms, work, own,
     thread, threads,
 ):
+    widest()
     queries, keys, width, values = sizes
     zero = logarithms.dtype.type(0)
     size = size_of(zero)

@@ -176,3 +176,19 @@ def array_at(typingctx: Any, place: Any, count: Any, like: Any) -> Any:
         return array._getvalue()
 
     return kind(types.int64, types.int64, like), codegen
+
+
+@intrinsic
+def widest(typingctx: Any) -> Any:
+    """Let the loops of this function use the widest vectors there are.
+
+    LLVM keeps to half of them on processors whose ancestors lowered their clock for the others.
+    It pays where a loop computes much for each element that it loads.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        # llvmlite's own check knows only attributes without a value.
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return types.void(), codegen

@@ -30,6 +30,14 @@ def parallel(typingctx: Any, task: Any, arguments: Any, threads: Any) -> Any:
         compiled = signature.args[0].dispatcher.get_compile_result(task_signature)
         context.active_code_library.add_linking_library(compiled.library)
         packed = values[1]
+        for index, kind in enumerate(arguments.types):
+            if isinstance(kind, types.Array):
+                # The caller holds the arrays; a task that counted references to a row would pull
+                # the counter's line from core to core at every one.
+                array = context.make_array(kind)(
+                    context, builder, value=builder.extract_value(packed, index))
+                array.meminfo = ir.Constant(array.meminfo.type, None)
+                packed = builder.insert_value(packed, array._getvalue(), index)
 
         name = f"localgrad_task_{compiled.fndesc.unique_name}_{len(builder.module.functions)}"
         outlined = ir.Function(

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .functions import erf, exp, sigmoid, tanh
+from .emit import widest
+from .functions import exp, normal, sigmoid, tanh
 from .host import CACHE
 from .launch import parallel, share
 from .layout import alike, flat
@@ -19,7 +20,6 @@ from .pool import pool
 
 SMALL = 1 << 15  # elements below which one thread is quicker
 
-_ROOT_HALF = 0.7071067811865476
 _DENSITY = 0.3989422804014327  # 1 / sqrt(2 pi)
 
 
@@ -60,9 +60,9 @@ def _relu_backward(upstream, y, dx, threads):  # type: ignore[no-untyped-def]
 def _gelu_task(x, y, thread, threads):  # type: ignore[no-untyped-def]
     low, high = share(x.size, thread, threads)
     x, y = x[low:high], y[low:high]
-    kind = x.dtype.type
+    widest()
     for i in range(x.size):
-        y[i] = x[i] * kind(0.5) * (kind(1) + erf(x[i] * kind(_ROOT_HALF)))
+        y[i] = x[i] * normal(x[i])
 
 
 @njit(cache=CACHE)
@@ -74,11 +74,11 @@ def _gelu(x, y, threads):  # type: ignore[no-untyped-def]
 def _gelu_backward_task(upstream, x, dx, thread, threads):  # type: ignore[no-untyped-def]
     low, high = share(x.size, thread, threads)
     upstream, x, dx = upstream[low:high], x[low:high], dx[low:high]
+    widest()
     kind = x.dtype.type
     for i in range(x.size):
-        below = kind(0.5) * (kind(1) + erf(x[i] * kind(_ROOT_HALF)))
-        density = kind(_DENSITY) * exp(kind(-0.5) * x[i] * x[i])
-        dx[i] = upstream[i] * (below + x[i] * density)
+        density = kind(_DENSITY) * exp((x[i] * x[i]) * kind(-0.5))  # the same power as in normal
+        dx[i] = upstream[i] * (normal(x[i]) + x[i] * density)
 
 
 @njit(cache=CACHE)
@@ -90,6 +90,7 @@ def _gelu_backward(upstream, x, dx, threads):  # type: ignore[no-untyped-def]
 def _sigmoid_task(x, y, thread, threads):  # type: ignore[no-untyped-def]
     low, high = share(x.size, thread, threads)
     x, y = x[low:high], y[low:high]
+    widest()
     for i in range(x.size):
         y[i] = sigmoid(x[i])
 
@@ -103,6 +104,7 @@ def _sigmoid(x, y, threads):  # type: ignore[no-untyped-def]
 def _tanh_task(x, y, thread, threads):  # type: ignore[no-untyped-def]
     low, high = share(x.size, thread, threads)
     x, y = x[low:high], y[low:high]
+    widest()
     for i in range(x.size):
         y[i] = tanh(x[i])
 
@@ -116,6 +118,7 @@ def _tanh(x, y, threads):  # type: ignore[no-untyped-def]
 def _exp_task(x, y, thread, threads):  # type: ignore[no-untyped-def]
     low, high = share(x.size, thread, threads)
     x, y = x[low:high], y[low:high]
+    widest()
     for i in range(x.size):
         y[i] = exp(x[i])
 

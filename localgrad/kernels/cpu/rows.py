@@ -12,7 +12,8 @@ import numpy as np
 from numba import njit
 
 from . import arena
-from .functions import exp
+from .emit import widest
+from .functions import exp, maximum
 from .host import CACHE
 from .launch import barrier, parallel, share
 from .layout import contiguous
@@ -47,17 +48,16 @@ def _spread(row, mean):  # type: ignore[no-untyped-def]
     return result
 
 
-@njit(cache=CACHE)
+@njit(cache=CACHE, fastmath=SUMS)
 def largest(row):  # type: ignore[no-untyped-def]
-    """The maximum, NaN if there is one; eight running maxima so that it becomes a vector."""
+    """The maximum, NaN if there is one."""
     result = row[0]
     for j in range(row.size):
-        value = row[j]
-        result = value if value > result or value != value else result
+        result = maximum(result, row[j])
     return result
 
 
-@njit(cache=CACHE)
+@njit(cache=CACHE, error_model="numpy")
 def softmax_row(x, y):  # type: ignore[no-untyped-def]
     """y = exp(x − max x) / Σ; returns log Σ exp(x)."""
     top = largest(x)
@@ -71,8 +71,9 @@ def softmax_row(x, y):  # type: ignore[no-untyped-def]
     return x.dtype.type(math.log(whole)) + shift
 
 
-@njit(cache=CACHE)
+@njit(cache=CACHE, error_model="numpy")
 def _softmax_task(x, y, log, thread, threads):  # type: ignore[no-untyped-def]
+    widest()
     low, high = share(x.shape[0], thread, threads)
     for r in range(low, high):
         level = softmax_row(x[r], y[r])
@@ -87,8 +88,9 @@ def _softmax(x, y, log, threads):  # type: ignore[no-untyped-def]
     parallel(_softmax_task, (x, y, log), threads)
 
 
-@njit(cache=CACHE)
+@njit(cache=CACHE, error_model="numpy")
 def _softmax_backward_task(upstream, y, dx, log, thread, threads):  # type: ignore[no-untyped-def]
+    widest()
     low, high = share(y.shape[0], thread, threads)
     for r in range(low, high):
         g, p, d = upstream[r], y[r], dx[r]
@@ -107,8 +109,9 @@ def _softmax_backward(upstream, y, dx, log, threads):  # type: ignore[no-untyped
     parallel(_softmax_backward_task, (upstream, y, dx, log), threads)
 
 
-@njit(cache=CACHE)
+@njit(cache=CACHE, error_model="numpy")
 def _entropy_task(x, target, ignore, losses, p, thread, threads):  # type: ignore[no-untyped-def]
+    widest()
     low, high = share(x.shape[0], thread, threads)
     for r in range(low, high):
         level = softmax_row(x[r], p[r])
@@ -140,7 +143,7 @@ def _entropy_backward(scale, p, target, ignore, dx, threads):  # type: ignore[no
     parallel(_entropy_backward_task, (scale, p, target, ignore, dx), threads)
 
 
-@njit(cache=CACHE)
+@njit(cache=CACHE, error_model="numpy")
 def _norm_task(x, weight, bias, eps, y, mean, rstd, thread, threads):  # type: ignore
     low, high = share(x.shape[0], thread, threads)
     width = x.dtype.type(x.shape[1])
@@ -168,7 +171,7 @@ def _norm_sums(g, row, weight, middle, scale):  # type: ignore[no-untyped-def]
     return one, two
 
 
-@njit(cache=CACHE)
+@njit(cache=CACHE, error_model="numpy")
 def _norm_backward_task(  # type: ignore[no-untyped-def]
     upstream, x, weight, mean, rstd, dx, sums, thread, threads,
 ):

@@ -64,7 +64,7 @@ def _sgd(  # type: ignore[no-untyped-def]
     parallel(_sgd_task, (table, dampings, lr, momentum, decay, sign, nesterov, whole), threads)
 
 
-@njit(cache=CACHE)
+@njit(cache=CACHE, error_model="numpy")  # a check for zero would keep it from vectors
 def _adam_task(  # type: ignore[no-untyped-def]
     table, rates, kept, beta1, beta2, new1, new2, eps, decay, sign, whole, thread, threads,
 ):
