@@ -326,3 +326,19 @@ def test_a_partial_that_names_something_unknown() -> None:
 def test_nodes_stay_small() -> None:
     assert not hasattr(Node, "__dict__") or "__dict__" not in dir(Node)
     assert not hasattr(leaf(1.0) * 2, "__dict__")
+
+
+def test_parts_of_one_source_add_into_one_buffer() -> None:
+    """Slices that overlap, integer places that repeat: their gradients add, as by single sweeps."""
+    rng = np.random.default_rng(0)
+    x = lg.asarray(rng.standard_normal((6, 4)), requires_grad=True)
+    keys = [np.s_[1:4], np.s_[2:, 1], (np.array([0, 0, 3]),), np.s_[::-2]]
+    factors = [rng.standard_normal(x.numpy()[key].shape) for key in keys]
+    expected = np.zeros((6, 4))
+    for key, factor in zip(keys, factors):
+        np.add.at(expected, key, factor)
+    y = sum((x[key] * factor).sum() for key, factor in zip(keys, factors))
+    y.backward(retain_graph=True)
+    np.testing.assert_allclose(x.grad.numpy(), expected)
+    y.backward()
+    np.testing.assert_allclose(x.grad.numpy(), 2 * expected)

@@ -240,3 +240,25 @@ def test_threads_change_nothing_beyond_rounding_and_runs_repeat_bit_for_bit() ->
     for a, b, c in zip(one, two, again):
         close(a, b, "float32")
         np.testing.assert_array_equal(b, c)
+
+
+def test_a_steady_loop_takes_no_new_memory() -> None:
+    """The same step again finds every array of the last one; other sizes let the old ones go."""
+    from localgrad.kernels.cpu import arena
+
+    def step(rows: int) -> None:
+        held = [arena.empty((rows, width), np.dtype(np.float32)) for width in (512, 700, 512)]
+        held.append(cpu.relu(held[0]))
+        del held[1]
+        held.append(arena.empty((rows, 300), np.dtype(np.float32)))
+
+    arena.release()
+    before = arena.usage()[0]
+    step(64)
+    once = arena.usage()[0] - before
+    for _ in range(100):
+        step(64)
+    assert arena.usage()[0] - before == once > 0
+    for _ in range(arena.PERIOD):
+        step(32)
+    assert arena.usage()[0] - before < once

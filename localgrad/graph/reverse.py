@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from localgrad import errors, kernels
@@ -60,8 +61,12 @@ def sweep(
         if needed is not None:
             needs = tuple(s if s in needed else None for s in needs)
         values = node.op.tensors_of(node) if on_tensors else kept
+        downstreams: Sequence[Any] = ()
         try:
-            downstreams = node.op.pull(node, upstream, values, needs)
+            if node.op.into is not None and in_place and needs[0] in owned:
+                node.op.pull_into(pending[needs[0]], node, upstream)
+            else:
+                downstreams = node.op.pull(node, upstream, values, needs)
         except Exception as error:
             error.add_note(f"raised in the backward of `{node.op.name}`, made at {node.where}")
             raise
@@ -73,7 +78,9 @@ def sweep(
             sofar = pending.get(source)
             if sofar is None:
                 pending[source] = downstream
-                if source.watch is not None and is_fresh(node, downstream, upstream, downstreams):
+                if node.op.into is not None or (
+                    source.watch is not None and is_fresh(node, downstream, upstream, downstreams)
+                ):
                     owned.add(source)
             else:
                 pending[source] = add(sofar, downstream, in_place and source in owned)

@@ -20,6 +20,7 @@ from localgrad.kernels.dispatch import (
     row_norm_backward,
     scatter_places,
     sigmoid,
+    zeros,
 )
 from localgrad.kernels.dispatch_layers import (
     adam_step,
@@ -79,4 +80,5 @@ __all__ = [
     "scatter_rows",
     "sgd_step",
     "sigmoid",
+    "zeros",
 ]

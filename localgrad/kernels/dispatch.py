@@ -6,6 +6,7 @@ of it runs where Numba is absent. `LOCALGRAD_KERNELS=reference` keeps to NumPy t
 
 from __future__ import annotations
 
+import math
 import os
 from functools import cache
 from typing import Any
@@ -151,6 +152,15 @@ def add(a: Any, b: Any) -> Any:
     if pays(a) and b.__class__ is numpy.ndarray and a.shape == b.shape and a.dtype == b.dtype:
         return cpu.add(a, b)
     return a + b
+
+
+def zeros(shape: tuple[int, ...], dtype: Any) -> Any:
+    """An array of zeros; a large one in memory that was used before."""
+    if math.prod(shape) >= SMALL_ROWS and dtype in FLOATS and kernels_allowed():
+        result = cpu.empty(shape, dtype)
+        result.fill(0)
+        return result
+    return numpy.zeros(shape, dtype)
 
 
 # -- pooling -------------------------------------------------------------------------------------

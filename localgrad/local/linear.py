@@ -15,15 +15,24 @@ from localgrad.local.operation import Operation, parameters_of
 
 
 class Linear(Operation):
-    """y = A(x, options). `adjoint(g, …)` may name `like` (x's shape and dtype) and options."""
+    """y = A(x, options). `adjoint(g, …)` may name `like` (x's shape and dtype) and options.
+
+    `into(buffer, g, …)`, where there is one, adds what the adjoint gives to a sum in place.
+    """
 
     kind = "linear"
 
     def __init__(
-        self, name: str, forward: Callable[..., Any], adjoint: Callable[..., Any], **words: Any
+        self,
+        name: str,
+        forward: Callable[..., Any],
+        adjoint: Callable[..., Any],
+        into: Callable[..., None] | None = None,
+        **words: Any,
     ) -> None:
         super().__init__(name, forward, {}, arguments=parameters_of(forward)[:1], **words)
         self.adjoint = adjoint
+        self.into = into
         self.wanted = parameters_of(adjoint)[1:]
 
     def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:
@@ -34,6 +43,9 @@ class Linear(Operation):
         if downstream.dtype != like.dtype:
             downstream = downstream.astype(like.dtype)
         return [downstream]
+
+    def pull_into(self, buffer: Any, node: Node, upstream: Any) -> None:
+        self.into(buffer, upstream, **node.options)  # type: ignore[misc]
 
     def push(self, node: Node, tangents: Sequence[Any], values: Any) -> Any:
         return self.run(tangents[0], **node.options)

@@ -68,6 +68,7 @@ class Operation:
 
     registry: ClassVar[list[Operation]] = []
     makes_buffers = True  # `pull` returns new arrays, never one that it retained
+    into: Callable[..., None] | None = None  # adds a downstream to a sum in place, see `Linear`
     kind = "operation"
 
     def __init__(
@@ -186,6 +187,10 @@ class Operation:
 
     def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:
         """The downstream for each argument that `needs` one."""
+        raise errors.no_derivative(self.name, self.arguments[0], node.where)
+
+    def pull_into(self, buffer: Any, node: Node, upstream: Any) -> None:
+        """Add the downstream of the one argument to `buffer`, where the op has an `into`."""
         raise errors.no_derivative(self.name, self.arguments[0], node.where)
 
     def push(self, node: Node, tangents: Sequence[Any], values: Any) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from localgrad import kernels
 from localgrad.kernels import reference as xp
 from localgrad.local.linear import Linear, LinearMany, linear
 from localgrad.tensor import Tensor
@@ -37,7 +38,7 @@ def is_basic(key: Any) -> bool:
 
 def put_back(g: Any, like: Any, key: Any) -> Any:
     """Zeros of the source's shape with `g` added at `key`; repeated places add up."""
-    result = xp.zeros(like.shape, g.dtype)
+    result = kernels.zeros(like.shape, g.dtype)
     if is_basic(key):
         result[key] = g
     else:
@@ -45,10 +46,19 @@ def put_back(g: Any, like: Any, key: Any) -> Any:
     return result
 
 
+def put_into(buffer: Any, g: Any, key: Any) -> None:
+    """`put_back`, added to a sum in place: many parts of one source need one buffer of its size."""
+    if is_basic(key):
+        buffer[key] += g
+    else:
+        xp.add.at(buffer, key, g)
+
+
 _getitem = linear(
     "getitem",
     lambda x, key: x[key],
     lambda g, like, key: index_put.run(g, shape=like.shape, key=key),
+    into=put_into,
     doc="x[key]: the elements that an index of any kind names.",
     example=lambda rng: ((rng.standard_normal((4, 3)),), {"key": (xp.asarray([2, 0, 2]),)}),
 )

@@ -7,6 +7,7 @@ finaliser runs and nothing has to be returned.  Pages are touched once, not once
 
 from __future__ import annotations
 
+import itertools
 import sys
 from math import prod
 
@@ -15,14 +16,27 @@ import numpy as np
 from .host import LINE
 
 SMALLEST = 1 << 15  # below 32 KiB the system's own allocator is as quick
-_slabs: dict[int, list[tuple[np.ndarray, int]]] = {}
+PERIOD = 1 << 12  # arrays handed out before memory that none of them needed goes back
 
 
-def _count(entry: tuple[np.ndarray, int]) -> int:
-    return sys.getrefcount(entry[0])
+class Slab:
+    """A piece of memory: used, or idle when nobody but its arena refers to the memory."""
+
+    __slots__ = ("memory", "period", "start")
+
+    def __init__(self, size: int) -> None:
+        self.memory = np.empty(size + LINE, np.uint8)
+        self.start = -self.memory.ctypes.data % LINE
+        self.period = 0  # when it was last handed out
 
 
-_IDLE = _count((np.empty(0), 0))  # what the count is when only the arena holds a slab
+def _count(slab: Slab) -> int:
+    return sys.getrefcount(slab.memory)
+
+
+_IDLE = _count(Slab(0))  # what the count is when only the arena holds a slab
+_slabs: dict[int, list[Slab]] = {}
+_handed = itertools.count()
 
 
 def _rounded(size: int) -> int:
@@ -36,18 +50,21 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     size = prod(shape) * dtype.itemsize
     if size < SMALLEST:
         return np.empty(shape, dtype)
+    period, place = divmod(next(_handed), PERIOD)
+    if place == 0:
+        _release_since(period - 1)
     kind = _rounded(size)
     slabs = _slabs.get(kind)
     if slabs is None:
         slabs = _slabs[kind] = []
-    for entry in slabs:
-        if _count(entry) == _IDLE:
-            return np.ndarray(shape, dtype, entry[0], entry[1])
-    _forget_if_idle(kind)
-    memory = np.empty(kind + LINE, np.uint8)
-    start = -memory.ctypes.data % LINE
-    slabs.append((memory, start))
-    return np.ndarray(shape, dtype, memory, start)
+    for slab in slabs:
+        if _count(slab) == _IDLE:
+            break
+    else:
+        slab = Slab(kind)
+        slabs.append(slab)
+    slab.period = period
+    return np.ndarray(shape, dtype, slab.memory, slab.start)
 
 
 def channels_last(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -61,21 +78,22 @@ def usage() -> tuple[int, int]:
     """Bytes held by the arena, and how many of them no array uses at present."""
     held = idle = 0
     for kind, slabs in _slabs.items():
-        for entry in slabs:
+        for slab in slabs:
             held += kind
-            idle += kind if _count(entry) == _IDLE else 0
+            idle += kind if _count(slab) == _IDLE else 0
     return held, idle
 
 
 def release() -> None:
     """Give all idle memory back to the system."""
+    _release_since(sys.maxsize)
+
+
+def _release_since(period: int) -> None:
+    """Give back what is idle and was not handed out since that period began.
+
+    After a change of batch size nobody asks for the old sizes again, while every training step
+    asks for all of its own.
+    """
     for kind, slabs in _slabs.items():
-        _slabs[kind] = [entry for entry in slabs if _count(entry) != _IDLE]
-
-
-def _forget_if_idle(wanted: int) -> None:
-    """Before growing: give idle memory back if it is more than half of all, as after a change
-    of batch size."""
-    held, idle = usage()
-    if 2 * idle > held + wanted:
-        release()
+        _slabs[kind] = [s for s in slabs if s.period >= period or _count(s) != _IDLE]

@@ -1,4 +1,4 @@
-"""exp, tanh, sigmoid and the normal distribution as short polynomials without branches, which LLVM vectorises.
+"""exp, tanh, sigmoid and the normal distribution as polynomials without branches, for vectors.
 
 Numba calls the C library for each element; these are written on single numbers, and a loop over
 them becomes a loop over vectors.  float32 errors are about one unit in the last place; float64
