@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import math
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -32,10 +35,29 @@ def kernels_allowed() -> bool:
     return os.environ.get("LOCALGRAD_KERNELS", "") != "reference" and cpu.available()
 
 
+class _Road(threading.local):
+    """One per thread: whether it keeps to NumPy at this moment."""
+
+    is_reference = False
+
+
+_road = _Road()
+
+
+@contextmanager
+def on_the_reference() -> Iterator[None]:
+    """In the block, this thread computes with NumPy, whatever the arrays."""
+    before, _road.is_reference = _road.is_reference, True
+    try:
+        yield
+    finally:
+        _road.is_reference = before
+
+
 def suits(*arrays: Any) -> bool:
     """Whether the kernels take these arrays."""
     kind = arrays[0].dtype
-    if kind not in FLOATS or not kernels_allowed():
+    if kind not in FLOATS or _road.is_reference or not kernels_allowed():
         return False
     for array in arrays:
         if array is not None and (array.dtype != kind or not array.flags.aligned):

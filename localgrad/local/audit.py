@@ -1,25 +1,53 @@
-"""One operation's declared gradient, checked on its own at the values it really had.
+"""Is an operation's declared gradient right, at the values that it really had?
 
-Two questions, asked in float64 for one argument at a time: does `pull` agree with the forward
-(⟨g, finite difference along t⟩ = ⟨pull(g), t⟩), and does it agree with `push` (⟨g, push(t)⟩)?
-A wrong rule is found by name, in a network of any size. At a kink every value between the two
-one-sided derivatives is accepted: there the declaration decides.
+For random g and t, with J the Jacobian: ⟨Jᵀ·g, t⟩, as the declaration computes it, must equal
+⟨g, (f(x + ht) - f(x - ht)) / 2h⟩, the slope of its own forward in double precision, and ⟨g, J·t⟩,
+what its forward mode says. One random direction moves all arguments at once, each so far that its
+part of ⟨Jᵀ·g, t⟩ is of one size, so that a wrong part cannot hide behind a larger one. Only where
+the sides differ are the arguments looked at one by one, with care for kinks and for rounding.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from localgrad.graph.record import enable_grad, state
+from localgrad.graph.forward import push_tangents
+from localgrad.graph.record import enable_grad, no_grad, state
 from localgrad.kernels import reference as xp
-from localgrad.local.composite import alias
+from localgrad.kernels.dispatch import on_the_reference
 from localgrad.local.operation import Operation
-from localgrad.tensor import Tensor
+from localgrad.tensor import Tensor, gradients
 
-STEP = 1e-5
-TOLERANCE = 1e-5
-ELEMENTS = 256
+_STEP = 1e-6  # of the joint difference, relative to the argument that moves most
+_STEPS = (1e-5, 3e-7, 1e-8)  # of one argument's: the best of them counts
+# How far from the point, relative to the argument, it is tried; and whether each element moves in
+# proportion to itself, which keeps the argument of a root or a logarithm on its side of zero.
+_ATTEMPTS = ((0.0, False), (0.0, True), (1e-3, False), (1e-3, True))
+_ROUNDING = 1e-15  # of a value in double precision, some operations old
+_FLOOR = 1e-2  # of the size of a product's terms, against which a product that cancels is held
+_COARSER = 30.0  # how much further than the tolerance the kernels may be from NumPy
+_ELEMENTS = 256  # tried at most in the search for the worst one
+UNCHECKED = ("leaf", "part", "flat")  # kinds that have no gradient of their own to be wrong
+
+
+@dataclass(slots=True, frozen=True)
+class Trial:
+    """⟨Jᵀ·g, t⟩ for a direction t of some of the arguments, and what it should be."""
+
+    arguments: tuple[int, ...]
+    declared: float
+    measured: float  # by a finite difference of the forward
+    difference: float  # between these two, relative
+    modes: float | None  # the same against forward mode, where the operation has one
+    kernels: float | None  # between the kernels that ran and NumPy, where asked
+    resolution: float  # how large a difference rounding alone can make
+
+    def worst(self) -> float:
+        """The largest of the errors, as the tolerance measures them."""
+        return max(self.difference, self.modes or 0.0, (self.kernels or 0.0) / _COARSER)
 
 
 class Disagreement(NamedTuple):
@@ -27,150 +55,296 @@ class Disagreement(NamedTuple):
 
     op: str
     argument: str
-    element: tuple[int, ...] | None  # None where the argument is too large to go through
+    element: tuple[int, ...] | None  # None where the disagreement is along a direction
     declared: float
     measured: float
     against: str  # "finite difference" or "forward mode"
 
 
-def audit(
-    op: Operation, values: Sequence[Any], options: dict[str, Any], seed: int = 0
-) -> Disagreement | None:
-    """The worst argument of `op` at these raw argument values; None where all is well."""
-    rng = xp.random.default_rng(seed)
-    doubled = [as_double(v) for v in values]
-    for index, value in enumerate(doubled):
-        if not hasattr(value, "dtype") or value.dtype.kind != "f" or value.size == 0:
-            continue
-        if op.partials and not op.variadic and op.partials[index] is None and has_partials(op):
-            continue
-        found = audit_argument(op, doubled, options, index, rng)
-        if found is not None:
-            return found
-    return None
+class Point:
+    """An operation at the values of its arguments; ``moving`` are those that need gradients."""
 
+    def __init__(
+        self, op: Operation, values: Sequence[Any], options: dict[str, Any], moving: Sequence[int]
+    ) -> None:
+        self.op = op
+        self.values = [v.value if isinstance(v, Tensor) else v for v in values]
+        self.options = options
+        self.moving = tuple(moving)
 
-def has_partials(op: Operation) -> bool:
-    return any(p is not None for p in op.partials)
+    def wide(self) -> Point:
+        """The same in double precision."""
+        values = [v.astype(_widest(v)) if _is_number(v) else v for v in self.values]
+        return Point(self.op, values, self.options, self.moving)
 
+    def moved(self, steps: dict[int, Any]) -> Point:
+        """The point at which some arguments are larger by the given arrays."""
+        values = [v + steps[i] if i in steps else v for i, v in enumerate(self.values)]
+        return Point(self.op, values, self.options, self.moving)
 
-def as_double(value: Any) -> Any:
-    if hasattr(value, "dtype") and value.dtype.kind == "f":
-        return xp.asarray(value, xp.float64)
-    return value
+    def name(self, position: int) -> str:
+        return f"x{position}" if self.op.variadic else self.op.arguments[position]
 
+    def run(self) -> list[Any]:
+        """The outputs as arrays; of a fused operation, those of its derivation.
 
-def audit_argument(
-    op: Operation, values: Sequence[Any], options: dict[str, Any], index: int, rng: Any
-) -> Disagreement | None:
-    variable = alias(values[index], None)
-    arguments = [variable if i == index else v for i, v in enumerate(values)]
-    observer, state.observer = state.observer, None
-    try:
+        The fused forward may be given numbers that were computed from its arguments beforehand,
+        which do not move with them.
+        """
+        function = getattr(self.op, "derivation", self.op)
+        given = [Tensor(v) if isinstance(v, xp.ndarray) else v for v in self.values]
+        with no_grad():
+            y = function(*given, **self.options)
+        return [part.value for part in (y if isinstance(y, tuple) else (y,))]
+
+    def linearise(self) -> Linearisation:
+        """Record the operation once, with those arguments that move as fresh leaves."""
+        leaves = [
+            Tensor(v).requires_grad_() if i in self.moving else v for i, v in enumerate(self.values)
+        ]
         with enable_grad():
-            outputs = op(*arguments, **options)
-    finally:
-        state.observer = observer
-    parts = outputs if isinstance(outputs, tuple) else (outputs,)
-    if all(p.source is None for p in parts) or any(p.dtype.kind != "f" for p in parts):
-        return None
-    if not all(xp.isfinite(p.value).all() for p in parts):
-        return None  # where the value itself is not finite, no slope can be measured
-    node = node_of(parts[0])
-    needs = node.inputs
-    upstream: Any = tuple(rng.standard_normal(p.shape) for p in parts)
-    given = upstream if isinstance(outputs, tuple) else upstream[0]
-    downstream = op.pull(node, given, node.kept, needs)[index]
-    if downstream is None:
-        downstream = xp.zeros(values[index].shape)
-    downstream = downstream.value if isinstance(downstream, Tensor) else downstream
-    argument = op.arguments[index] if not op.variadic else f"x{index}"
+            y = self.op(*leaves, **self.options)
+        return Linearisation(self, leaves, list(y) if isinstance(y, tuple) else [y])
 
-    tangent = rng.standard_normal(values[index].shape)
-    declared = float((downstream * tangent).sum())
-    low, high, scale = slopes(op, values, options, index, tangent, upstream)
-    scale = max(scale, float((abs(downstream) * abs(tangent)).sum()), 1e-12)
-    slack = TOLERANCE * scale
-    if not low - slack <= declared <= high + slack:
-        gap, element, said, measured = worst_element(
-            op, values, options, index, downstream, upstream
+
+class Linearisation:
+    """One operation recorded at a point: Jᵀ and J as its declaration computes them."""
+
+    def __init__(self, point: Point, leaves: list[Any], outputs: list[Tensor]) -> None:
+        self.point = point
+        self.leaves = leaves
+        self.outputs = outputs
+
+    def pull(self, upstreams: list[Any]) -> dict[int, Any]:
+        """Jᵀ·g for every argument that moves, as arrays; zeros where there is none."""
+        pairs = [
+            (o, Tensor(g.astype(o.dtype)))
+            for o, g in zip(self.outputs, upstreams)
+            if o.source is not None
+        ]
+        moving = [self.leaves[i] for i in self.point.moving]
+        found = gradients(
+            [o for o, _ in pairs],
+            moving,
+            [g for _, g in pairs],
+            retain_graph=True,
+            allow_unused=True,
         )
-        if gap > TOLERANCE * max(abs(said), abs(measured)):
-            return Disagreement(op.name, argument, element, said, measured, "finite difference")
-        if low == high:  # smooth, and wrong somewhere among the elements that were not tried
-            return Disagreement(
-                op.name, argument, None, declared, (low + high) / 2, "finite difference"
-            )
-    tangents = [tangent if i == index else None for i in range(len(values))]
-    pushed = op.push(node, tangents, node.kept)
-    pushed = pushed if isinstance(pushed, tuple) else (pushed,)
-    forward = sum(
-        float((g * (p.value if isinstance(p, Tensor) else p)).sum())
-        for g, p in zip(upstream, pushed)
-    )
-    if abs(forward - declared) > TOLERANCE * scale:
-        return Disagreement(op.name, argument, None, declared, forward, "forward mode")
-    return None
+        # Copies: a black box may hand out one buffer again and again.
+        return {
+            i: xp.zeros(leaf.shape) if part is None else xp.array(part.value)
+            for i, leaf, part in zip(self.point.moving, moving, found)
+        }
+
+    def push(self, tangents: dict[int, Any]) -> list[Any] | None:
+        """J·t as arrays, or None where the operation has no forward mode."""
+        given = {self.leaves[i].source: t.astype(self.leaves[i].dtype) for i, t in tangents.items()}
+        roots = [o.source for o in self.outputs if o.source is not None]
+        try:
+            with no_grad():
+                known = push_tangents(roots, given)
+        except Exception:
+            return None
+        return [
+            xp.zeros(o.shape) if o.source is None else known.get(o.source, xp.zeros(o.shape))
+            for o in self.outputs
+        ]
 
 
-def node_of(part: Tensor) -> Any:
-    """The node of the operation itself, behind the part of a tuple."""
-    node = part.source
-    assert node is not None
-    return node.inputs[0] if node.op.kind == "part" else node
+def examine(point: Point, random: Any, tolerance: float) -> list[Trial]:
+    """Try all arguments together; where that disagrees, every one on its own.
 
-
-def slopes(
-    op: Operation,
-    values: Sequence[Any],
-    options: dict[str, Any],
-    index: int,
-    tangent: Any,
-    upstream: Sequence[Any],
-) -> tuple[float, float, float]:
-    """The slopes of ⟨upstream, y⟩ along `tangent` to the left and right, and their size."""
-
-    def along(step: float) -> float:
-        moved = [v + step * tangent if i == index else v for i, v in enumerate(values)]
-        y = op.run(*moved, **options)
-        y = y if isinstance(y, tuple) else (y,)
-        return sum(float((g * part).sum()) for g, part in zip(upstream, y))
-
-    size = max(1.0, float(abs(values[index]).max(initial=0)))
-    h = STEP * size / max(1.0, float(abs(tangent).max(initial=0)))
-    left2, left, centre, right, right2 = (along(k * h) for k in (-2, -1, 0, 1, 2))
-    smooth = (8 * (right - left) - (right2 - left2)) / (12 * h)
-    after, before = (4 * right - right2 - 3 * centre) / (2 * h), (
-        3 * centre - 4 * left + left2
-    ) / (2 * h)
-    scale = max(abs(smooth), abs(centre), abs(after), abs(before))
-    if abs(after - before) <= 100 * TOLERANCE * scale:
-        return smooth, smooth, scale
-    return min(before, after, smooth), max(before, after, smooth), scale
-
-
-def worst_element(
-    op: Operation,
-    values: Sequence[Any],
-    options: dict[str, Any],
-    index: int,
-    downstream: Any,
-    upstream: Sequence[Any],
-) -> tuple[float, tuple[int, ...], float, float]:
-    """Where declared and measured are furthest apart: the gap, the element, and both.
-
-    Each element has a slope of its own to the left and to the right, so a kink in one of them
-    excuses no other. Of large arguments, elements spread evenly are tried.
+    Empty where the declared gradient is not finite at these values: there is no slope to compare.
     """
-    shape = values[index].shape
-    worst: tuple[float, tuple[int, ...], float, float] = (-1.0, (), 0.0, 0.0)
-    elements = list(xp.ndindex(*shape))
-    for element in elements[:: max(1, -(-len(elements) // ELEMENTS))]:
-        unit = xp.zeros(shape)
-        unit[element] = 1.0
-        low, high, _ = slopes(op, values, options, index, unit, upstream)
-        declared = float(downstream[element])
-        gap = max(low - declared, declared - high, 0.0)
-        if gap > worst[0]:
-            worst = (gap, element, declared, (low + high) / 2)
+    before, state.observer = state.observer, None
+    try:
+        with xp.errstate(all="ignore"):
+            trial = _together(point, random)
+            if trial is not None and trial.worst() <= tolerance:
+                return [trial]
+            trials = [_alone(point, i, random, tolerance) for i in point.moving]
+            return [trial for trial in trials if math.isfinite(trial.declared)]
+    finally:
+        state.observer = before
+
+
+def _together(point: Point, random: Any) -> Trial | None:
+    """One direction for all arguments, in the model's own dtype; None where one has no gradient."""
+    own = point.linearise()
+    upstreams = _upstreams(own, random)
+    declared = own.pull(upstreams)
+    wide = point.wide()
+    tangents: dict[int, Any] = {}
+    largest = 0.0
+    for i, part in declared.items():
+        length = _norm(part)
+        if not 0 < length < math.inf:
+            return None
+        tangents[i] = _draw(part, random) / length
+        largest = max(largest, 1 / length / (_rms(wide.values[i]) or 1.0))
+    return _compare(own, upstreams, declared, wide, tangents, _STEP / largest)
+
+
+def _alone(point: Point, position: int, random: Any, tolerance: float) -> Trial:
+    """One argument, in double precision: the best of a few attempts.
+
+    A kink at the very values (a zero under relu, a tie under max) makes the difference quotient
+    wrong and not the gradient; a point close by has none. The directions stay the same, so that
+    no attempt succeeds by chance.
+    """
+    kernels = _kernels(point, position, random)
+    best: Trial | None = None
+    with on_the_reference():
+        wide = point.wide()
+        tangent = _draw(wide.values[position], random)
+        noise = {i: _draw(wide.values[i], random) for i in point.moving}
+        upstreams = _upstreams(wide.linearise(), random)
+        for nearby, in_proportion in _ATTEMPTS:
+            here = wide.moved({i: nearby * _rms(wide.values[i]) * n for i, n in noise.items()})
+            graph = here.linearise()
+            declared = graph.pull(upstreams)
+            x = here.values[position]
+            tangents = {position: tangent * abs(x) if in_proportion else tangent}
+            for step in _STEPS:
+                size = step * (1.0 if in_proportion else _rms(x) or 1.0)
+                trial = _compare(graph, upstreams, declared, here, tangents, size, kernels)
+                if best is not None and trial.resolution > tolerance:
+                    break  # a smaller step would only measure rounding
+                if best is None or not best.difference <= trial.difference:
+                    best = trial
+                if best.worst() <= tolerance:
+                    return best
+    assert best is not None
+    return best
+
+
+def _compare(
+    graph: Linearisation,
+    upstreams: list[Any],
+    declared: dict[int, Any],
+    wide: Point,
+    tangents: dict[int, Any],
+    step: float,
+    kernels: float | None = None,
+) -> Trial:
+    """Hold ⟨Jᵀ·g, t⟩ against the slope of the forward along t, and against forward mode.
+
+    For a random g, which finds what is wrong anywhere, and for the slope itself as g, which shows
+    a factor however large the output is.
+    """
+    with on_the_reference():
+        ends = [
+            wide.moved({i: sign * step * t for i, t in tangents.items()}).run() for sign in (1, -1)
+        ]
+    slope = [_finite(up - down) / (2 * step) for up, down in zip(*ends)]
+    pushed = graph.push(tangents)
+    trials = []
+    for g, parts in ((upstreams, declared), (slope, graph.pull(slope))):
+        sent = sum(_inner(parts[i], t) for i, t in tangents.items())
+        measured = sum(map(_inner, g, slope))
+        # A product may be small because its terms cancel: then it is held against their size.
+        terms = sum(_norm(parts[i]) * _norm(t) for i, t in tangents.items())
+        least = _FLOOR * max(terms, sum(map(_norm, g)) * sum(map(_norm, slope)))
+        rounding = _ROUNDING * sum(_norm(a) * _rms(y) for a, y in zip(g, ends[0])) / step
+        scale = max(abs(sent), abs(measured), least)
+        gap = max(abs(sent - measured) - rounding, 0.0)
+        trials.append(
+            Trial(
+                tuple(tangents),
+                sent,
+                measured,
+                difference=gap / scale if gap else gap,
+                modes=None if pushed is None else _modes(sent, sum(map(_inner, g, pushed)), least),
+                kernels=kernels,
+                resolution=rounding / scale if scale else 0.0,
+            )
+        )
+    return max(trials, key=Trial.worst)
+
+
+def _modes(sent: float, pushed: float, least: float) -> float:
+    """Backward mode's product against forward mode's."""
+    gap = abs(sent - pushed)
+    return gap / max(abs(sent), abs(pushed), least) if gap else gap
+
+
+def _kernels(point: Point, position: int, random: Any) -> float:
+    """The backward as it runs against the same with NumPy, in the model's own dtype."""
+    own = point.linearise()
+    upstreams = _upstreams(own, random)
+    found = own.pull(upstreams)[position]
+    with on_the_reference():
+        wanted = point.linearise().pull(upstreams)[position]
+    rounding = 1e3 * float(xp.finfo(found.dtype).eps) * sum(map(_norm, upstreams))
+    gap = _norm(found - wanted)
+    return gap / max(_norm(wanted), rounding) if gap else gap
+
+
+def locate(point: Point, trial: Trial, random: Any) -> Disagreement:
+    """The element of the argument of ``trial`` at which declared and measured are furthest apart.
+
+    Of large arguments, elements spread evenly are tried.
+    """
+    (position,) = trial.arguments
+    name = point.op.name, point.name(position)
+    if trial.difference < (trial.modes or 0.0):
+        return Disagreement(*name, None, trial.declared, trial.measured, "forward mode")
+    wide = point.wide()
+    x = wide.values[position]
+    worst = Disagreement(*name, None, trial.declared, trial.measured, "finite difference")
+    largest = 0.0
+    with on_the_reference(), no_grad():
+        graph = wide.linearise()
+        upstreams = _upstreams(graph, random)
+        declared = graph.pull(upstreams)[position]
+        step = 1e-5 * (_rms(x) or 1.0)
+        elements = list(xp.ndindex(*x.shape))
+        for element in elements[:: max(1, -(-len(elements) // _ELEMENTS))]:
+            unit = xp.zeros(x.shape)
+            unit[element] = step
+            ends = [wide.moved({position: sign * unit}).run() for sign in (1, -1)]
+            measured = sum(_inner(g, up - down) for g, up, down in zip(upstreams, *ends)) / 2 / step
+            gap = abs(measured - float(declared[element]))
+            if gap > largest:
+                largest = gap
+                worst = Disagreement(
+                    *name, element, float(declared[element]), measured, "finite difference"
+                )
     return worst
+
+
+def _upstreams(graph: Linearisation, random: Any) -> list[Any]:
+    """A random g for every output: zero where the output is not finite (a mask's -inf, say)."""
+    return [_draw(o, random) * xp.isfinite(o.value) for o in graph.outputs]
+
+
+def _draw(like: Any, random: Any) -> Any:
+    """Numbers about zero: evenly spread ones are drawn in a third of the time of normal ones."""
+    real = random.random(like.shape, xp.float32) - xp.float32(0.5)
+    return real + 1j * _draw(real, random) if like.dtype.kind == "c" else real
+
+
+def _finite(x: Any) -> Any:
+    return xp.where(xp.isfinite(x), x, 0)
+
+
+def _inner(a: Any, b: Any) -> float:
+    """Re⟨a, b⟩ in double precision."""
+    return float(xp.vdot(a.astype(_widest(a), copy=False), b.astype(_widest(b), copy=False)).real)
+
+
+def _norm(x: Any) -> float:
+    return math.sqrt(_inner(x, x))
+
+
+def _rms(x: Any) -> float:
+    """Of the finite elements: a mask's -inf is no measure of a step."""
+    return _norm(_finite(x)) / math.sqrt(x.size) if x.size else 0.0
+
+
+def _widest(x: Any) -> Any:
+    return xp.complex128 if x.dtype.kind == "c" else xp.float64
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, xp.ndarray) and value.dtype.kind in "fc"

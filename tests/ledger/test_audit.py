@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 
 import localgrad as lg
-from tests.ledger.gallery import HEALTHY, Case, draw, weight
+from localgrad.kernels import dispatch
+from localgrad.local.audit import UNCHECKED, Point, examine
+from localgrad.local.operation import Operation
+from tests.ledger.gallery import BROKEN, HEALTHY, Case, draw, weight
+from tests.ledger.test_gallery import record
 
 Backward = Callable[..., Any]
 Rules = tuple[Callable[..., Any], Backward, Backward]
@@ -118,3 +122,83 @@ def test_a_wrong_backward_deep_inside_a_large_model_is_found() -> None:
     assert len(ledger.nodes) > 1000
     (finding,) = ledger.audit().findings
     assert ledger.nodes[finding.node or 0].op == "hidden_softmax"
+
+
+@pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.name)
+def test_what_is_wrong_with_a_broken_model_is_no_wrong_backward_unless_it_is(case: Case) -> None:
+    found = record(case).audit()
+    assert found.ok == (case.kind != "mismatch"), str(found)
+
+
+EXAMPLES = [op for op in Operation.registry if op.example is not None and op.kind not in UNCHECKED]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("op", EXAMPLES, ids=lambda op: op.name)
+def test_no_declared_operation_is_accused(op: Operation, dtype: str) -> None:
+    assert op.example is not None
+    arguments, options = op.example(np.random.default_rng(0))
+    arguments = [np.asarray(a) for a in arguments]
+    arguments = [a.astype(dtype) if a.dtype.kind == "f" else a for a in arguments]
+    moving = [
+        i
+        for i, a in enumerate(arguments)
+        if a.dtype.kind in "fc" and (op.variadic or op.partials[i] or not any(op.partials))
+    ]
+    tolerance = 1e-5 if dtype == "float64" else 1e-3
+    trials = examine(Point(op, arguments, options, moving), np.random.default_rng(1), tolerance)
+    assert trials and all(trial.worst() <= tolerance for trial in trials), trials
+
+
+def test_a_wrong_part_does_not_hide_behind_a_larger_one() -> None:
+    uneven = lg.custom(
+        "uneven",
+        forward=lambda a, b: 1e6 * a + b,
+        vjp=lambda g, a, b: (1e6 * g, 1.01 * g),
+    )
+    a, b = weight(40, 30), weight(40, 30, seed=1)
+    with lg.Ledger() as ledger:
+        lg.tanh(uneven(a, b)).sum().backward()
+    (finding,) = ledger.audit().findings
+    assert finding.evidence["argument"] == "b"
+
+
+def test_a_wrong_forward_mode_is_found() -> None:
+    twisted = lg.custom(
+        "twisted",
+        forward=lambda x: x**2,
+        vjp=lambda g, x: 2 * g * x,
+        jvp=lambda t, x: 3 * t * x,
+    )
+    with lg.Ledger() as ledger:
+        twisted(weight(4, 3)).sum().backward()
+    (finding,) = ledger.audit().findings
+    assert finding.evidence["against forward mode"] > 0.1
+    with pytest.raises(lg.GradientMismatch, match=r"`twisted`.*by forward mode"):
+        lg.check_gradients(twisted, np.array([0.5, 2.0]))
+
+
+def test_a_kernel_that_is_wrong_in_the_models_own_precision_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    right = dispatch.cpu.gelu_backward
+    monkeypatch.setattr(dispatch.cpu, "gelu_backward", lambda g, x: right(g, x) * np.float32(1.2))
+    with lg.Ledger() as ledger:
+        lg.nn.functional.gelu(draw(128, 100) @ weight(100, 100)).sum().backward()
+    (finding,) = ledger.audit().findings
+    assert "gelu" in finding.message and finding.evidence["against NumPy"] > 0.1
+
+
+def test_the_audit_runs_no_kernel_in_double_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[str] = set()
+    right = dispatch.cpu.linear
+
+    def watched(x: Any, *others: Any) -> Any:
+        seen.add(x.dtype.name)
+        return right(x, *others)
+
+    monkeypatch.setattr(dispatch.cpu, "linear", watched)
+    model = lg.nn.Linear(200, 100)
+    with lg.Ledger(model) as ledger:
+        model(draw(64, 200)).sum().backward()
+    assert ledger.audit().ok and seen == {"float32"}
