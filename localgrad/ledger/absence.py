@@ -53,15 +53,13 @@ def _zero(view: View, node: NodeRecord) -> str:
     nonzero = [edge for edge in arrived if edge.norm]
     if nonzero:
         return f"{len(nonzero)} contributions cancel exactly"
-    current = node
-    while True:
-        edge = next(iter(view.record.arrived(current)), None)
-        if edge is None:
-            return "the sweep began with zero"
-        consumer = view.nodes[edge.consumer]
-        if consumer.upstream is None or consumer.upstream.norm:
-            return _zeroed_by(view, consumer, edge)
-        current = consumer
+    edge = next(iter(arrived), None)
+    if edge is None:
+        return "the sweep began with zero"
+    consumer = view.nodes[edge.consumer]
+    if consumer.upstream is None or consumer.upstream.norm:
+        return _zeroed_by(view, consumer, edge)
+    return consumer.absence or "the sweep began with zero"  # it was looked at before its sources
 
 
 def _zeroed_by(view: View, consumer: NodeRecord, edge: EdgeRecord) -> str:

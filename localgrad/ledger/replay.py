@@ -17,6 +17,9 @@ from localgrad.kernels import reference as xp
 from localgrad.ledger.recorder import Recorder
 
 
+Contributions = dict[tuple[Node, int], tuple[Any, Any]]
+
+
 class Replay:
     """Copies of the nodes of one sweep, `of` each original."""
 
@@ -35,46 +38,55 @@ class Replay:
             copy.kept = () if made is None else made.kept
             copy.serial, copy.watch = node.serial, None
             self.of[node], self.original[copy] = copy, node
+        self._heard: tuple[Node, Contributions] | None = None
 
-    def sweep(self, upstreams: dict[Node, Any], listener: Any = None) -> dict[Node, Any]:
+    def sweep(self, upstreams: dict[Node, Any]) -> dict[Node, Any]:
         """Sweep from copies of the nodes in `upstreams`; return the sums at every original."""
+        found = self._run(upstreams, None, set(self.original))
+        return {self.original[copy]: value for copy, value in found.items()}
+
+    def contributions(self, source: Node) -> Contributions:
+        """(consumer, argument) -> (what had arrived at the consumer, what it sent to `source`).
+
+        One sweep hears all of them; those of the source that was asked for last are kept.
+        """
+        if self._heard is None or self._heard[0] is not source:
+            listener = _Listener(self.of[source], self.original)
+            self._run(self.roots, listener, None)
+            self._heard = source, listener.found
+        return self._heard[1]
+
+    def _run(
+        self, upstreams: dict[Node, Any], listener: _Listener | None, wanted: set[Node] | None
+    ) -> dict[Node, Any]:
         starts = {self.of[node]: value for node, value in upstreams.items()}
         before = state.observer
         state.observer = listener
         try:
             with no_grad():
-                found = sweep(starts, retain_graph=True, wanted=set(self.original))
+                return sweep(starts, retain_graph=True, wanted=wanted)
         except GraphError as cause:
             raise errors.values_changed(cause) from cause
         finally:
             state.observer = before
-        return {self.original[copy]: value for copy, value in found.items()}
-
-    def contribution(self, consumer: Node, argument: int) -> tuple[Any, Any]:
-        """(what had arrived at `consumer`, what it sent to that argument), as arrays."""
-        listener = _Listener(self.of[consumer])
-        self.sweep(self.roots, listener)
-        assert listener.downstreams is not None
-        return listener.upstream, listener.downstreams[argument]
 
 
 class _Listener:
-    """An observer that keeps what one node received and sent."""
+    """An observer that keeps what the consumers of one node received, and what they sent to it."""
 
-    def __init__(self, node: Node) -> None:
-        self.node = node
-        self.upstream: Any = None
-        self.downstreams: Any = None
+    def __init__(self, source: Node, original: dict[Node, Node]) -> None:
+        self.source = source
+        self.original = original
+        self.found: Contributions = {}
 
     def arrived(self, node: Node, upstream: Any) -> None:
-        if node is self.node:
-            self.upstream = upstream
+        """What matters is told again by `sent`."""
 
     def sent(self, node: Node, upstream: Any, downstreams: Any, needs: Any) -> None:
-        if node is self.node:
-            self.downstreams = [
-                xp.array(g) if isinstance(g, xp.ndarray) else g for g in downstreams
-            ]
+        for argument, (source, array) in enumerate(zip(needs, downstreams)):
+            if source is self.source and array is not None:
+                kept = xp.array(array) if isinstance(array, xp.ndarray) else array
+                self.found[self.original[node], argument] = upstream, kept
 
     def made(self, node: Node, y: Any, values: Any) -> None:
         """Rules run on arrays make no nodes; a checkpoint's inner ones are its own affair."""

@@ -26,7 +26,7 @@ def through(replay: Replay, build: Build, edge: int) -> dict[str, Any]:
     belongs to gᵢ is what a sweep from there with gᵢ alone arrives at.
     """
     source, consumer, argument = ends_of(build, edge)
-    _, contribution = replay.contribution(consumer, argument)
+    _, contribution = replay.contributions(source)[consumer, argument]
     parts = replay.sweep({source: contribution})
     return {
         _leaf_name(build, node): Tensor(xp.array(part))
@@ -43,8 +43,8 @@ def element_products(
 
     ∂yⱼ/∂xᵢ for all j is the forward sweep of the unit vector at i through the one node.
     """
-    _, consumer, argument = ends_of(build, edge)
-    upstream, contribution = replay.contribution(consumer, argument)
+    source, consumer, argument = ends_of(build, edge)
+    upstream, contribution = replay.contributions(source)[consumer, argument]
     node = replay.of[consumer]
     if not isinstance(upstream, xp.ndarray) or upstream.size > _MOST_TERMS:
         return []

@@ -175,6 +175,25 @@ def test_through_an_edge_is_the_gradient_with_the_other_branches_detached(argume
     np.testing.assert_allclose(part[name].numpy(), w.grad.numpy(), rtol=1e-10)
 
 
+def test_a_value_that_is_used_often_is_explained_by_one_sweep(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from localgrad.ledger import replay
+
+    w = lg.asarray(np.random.default_rng(0).normal(size=(3, 3)), requires_grad=True)
+    with lg.Ledger() as ledger:
+        h = lg.ones((2, 3))
+        for _ in range(50):
+            h = lg.tanh(h @ w)
+        h.sum().backward()
+    sweeps = []
+    real = replay.sweep
+    monkeypatch.setattr(replay, "sweep", lambda *a, **k: sweeps.append(1) or real(*a, **k))
+    explained = ledger.explain(w, (0, 1))
+    assert len(explained.terms) == 50 and len(sweeps) == 1
+    assert explained.total == pytest.approx(w.grad.numpy()[0, 1])
+
+
 def test_one_element_is_the_sum_of_its_products() -> None:
     random = np.random.default_rng(2)
     model = lg.nn.Sequential(lg.nn.Linear(4, 5), lg.nn.Tanh(), lg.nn.Linear(5, 2))
