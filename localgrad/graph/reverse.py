@@ -31,11 +31,13 @@ def sweep(
     needed = None if wanted is None else leading_to(nodes, wanted)
     pending = dict(upstreams)
     owned: set[Node] = set()  # whose pending sum is a buffer of ours: only there we add in place
+    given: set[Node] = set()  # whose pending sum is one as well, but an open ledger has seen it
     found: dict[Node, Any] = {}
     watched: list[tuple[Node, Any, bool]] = []
     freed = None if retain_graph else Freed()
     observer = state.observer
-    # A Tensor is never written into, nor is a contribution that an open ledger still has to read.
+    # A Tensor is never written into, nor is a contribution that an open ledger still has to read
+    # (of an operation with `into` it reads the upstream).
     in_place = not on_tensors and observer is None
 
     for node in nodes:
@@ -47,7 +49,7 @@ def sweep(
         if wanted is not None and node in wanted:
             found[node] = upstream
         elif node.watch is not None and deliver is not None:
-            watched.append((node, upstream, node in owned))
+            watched.append((node, upstream, node in owned or node in given))
         if not node.inputs or node in fence:
             if node.kept.__class__ is Freed:
                 raise errors.freed(node)
@@ -63,7 +65,7 @@ def sweep(
         values = node.op.tensors_of(node) if on_tensors else kept
         downstreams: Sequence[Any] = ()
         try:
-            if node.op.into is not None and in_place and needs[0] in owned:
+            if node.op.into is not None and needs[0] in owned and not on_tensors:
                 node.op.pull_into(pending[needs[0]], node, upstream)
             else:
                 downstreams = node.op.pull(node, upstream, values, needs)
@@ -78,10 +80,10 @@ def sweep(
             sofar = pending.get(source)
             if sofar is None:
                 pending[source] = downstream
-                if node.op.into is not None or (
-                    source.watch is not None and is_fresh(node, downstream, upstream, downstreams)
-                ):
+                if node.op.into is not None:
                     owned.add(source)
+                elif source.watch is not None and is_fresh(node, downstream, upstream, downstreams):
+                    (owned if observer is None else given).add(source)
             else:
                 pending[source] = add(sofar, downstream, in_place and source in owned)
                 owned.add(source)
@@ -106,9 +108,7 @@ def is_fresh(node: Node, downstream: Any, upstream: Any, siblings: Any) -> bool:
 def add(a: Any, b: Any, in_place: bool) -> Any:
     """The sum of two contributions; part by part where a node has several outputs."""
     if isinstance(a, tuple):
-        return tuple(
-            y if x is None else x if y is None else add(x, y, False) for x, y in zip(a, b)
-        )
+        return tuple(y if x is None else x if y is None else add(x, y, False) for x, y in zip(a, b))
     if in_place:
         a += b
         return a

@@ -24,6 +24,7 @@ from localgrad.ledger.model import (
 )
 from localgrad.ledger.naming import Names
 from localgrad.ledger.recorder import Arrival, Contribution, Recorder
+from localgrad.ledger.slices import Slice
 
 _AROUND = 6  # source lines kept on each side of a node's own
 
@@ -102,8 +103,7 @@ class Build:
             reduced_axes=reduced_axes(op, consumer.shape, source.shape),
         )
         if part.array is not None:
-            edge.contribution = part.array.view()
-            edge.contribution.flags.writeable = False  # it may be the engine's own memory
+            edge.contribution = read_only(part.array)
         self._join(edge, source, consumer)
         return edge
 
@@ -230,6 +230,15 @@ def _number_steps(nodes: list[NodeRecord], keys: list[Key]) -> None:
         if place is not None and often[place] > 1:
             record.step = seen[place]
             seen[place] += 1
+
+
+def read_only(array: Any) -> Any:
+    """A view of what may be the engine's own memory; a `Slice` never shows it."""
+    if array.__class__ is Slice:
+        return array
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def snippets(nodes: Iterable[NodeRecord]) -> dict[str, Snippet]:

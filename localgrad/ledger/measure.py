@@ -69,6 +69,11 @@ class Moments:
         self.table[row] = self.table[rows].sum(axis=0)
         return row
 
+    def widen(self, row: int, size: int) -> None:
+        """The row stands for `size` elements, of which those that were not measured are zeros."""
+        self.table[row, ZEROS] += size - self.sizes[row]
+        self.sizes[row] = size
+
     def square(self, row: int) -> float:
         return float(self.table[row, SQUARE])
 

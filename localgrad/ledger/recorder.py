@@ -20,6 +20,7 @@ from localgrad.ledger import units
 from localgrad.ledger.cuts import CutWatch
 from localgrad.ledger.measure import Moments
 from localgrad.ledger.model import Units
+from localgrad.ledger.slices import Slice, add_slices, sent_back
 from localgrad.ledger.thresholds import Thresholds
 
 ndarray = xp.ndarray
@@ -180,7 +181,7 @@ class Recorder:
             parts = []
             row = moments.add(upstream)
             self.roots[-1][node] = _copy(upstream)
-        elif len(parts) == 1 and parts[0].array is upstream:
+        elif len(parts) == 1 and (parts[0].array is upstream or parts[0].array.__class__ is Slice):
             (part,) = parts
             if part.row < 0:
                 part.row = moments.add(upstream)
@@ -210,6 +211,8 @@ class Recorder:
         if not node.op.makes_buffers:
             # A black box may hand out one buffer again and again: keep what it said, when it did.
             downstreams = [None if d is None else xp.array(d) for d in downstreams]
+        elif node.op.into is not None and needs[0] is not None:
+            downstreams = (sent_back(node, upstream, needs),)
         own = self._page[node].row
         for argument, (source, array) in enumerate(zip(needs, downstreams)):
             if source is not None and array is not None:
@@ -248,15 +251,21 @@ class Recorder:
 
     def _join(self, parts: list[Contribution], total: Any) -> tuple[int, float]:
         """Measure contributions against their sum: its row, and ‖g − Σgᵢ‖²."""
-        row, difference = self.moments.add_join([part.array for part in parts], total)
-        for part in parts:
-            part.row = row
-            row += 1
+        moments = self.moments
+        arrays = [part.array for part in parts]
+        if any(array.__class__ is Slice for array in arrays):
+            rows, row, difference = add_slices(moments, arrays, total)
+        else:
+            first, difference = moments.add_join(arrays, total)
+            row = first + len(parts)
+            rows = list(range(first, row))
+        for part, own in zip(parts, rows):
+            part.row = own
             if not self.keeps_joins:
                 part.array = None
             elif self._is_shared:
                 part.array = _copy(part.array)
-            else:
+            elif part.array.__class__ is not Slice:
                 part.array = xp.asarray(getattr(part.array, "value", part.array))
         return row, difference
 

@@ -16,7 +16,6 @@ from localgrad.graph.reverse import sweep
 from localgrad.kernels import reference as xp
 from localgrad.ledger.recorder import Recorder
 
-
 Contributions = dict[tuple[Node, int], tuple[Any, Any]]
 
 
@@ -83,6 +82,8 @@ class _Listener:
         """What matters is told again by `sent`."""
 
     def sent(self, node: Node, upstream: Any, downstreams: Any, needs: Any) -> None:
+        if node.op.into is not None and needs[0] is self.source:
+            downstreams = node.op.pull(node, upstream, (), needs)  # the engine added it in place
         for argument, (source, array) in enumerate(zip(needs, downstreams)):
             if source is self.source and array is not None:
                 kept = xp.array(array) if isinstance(array, xp.ndarray) else array

@@ -30,6 +30,10 @@ class Tap:
         self.sums[node] = flat[0] if len(flat) == 1 else np.concatenate([f.ravel() for f in flat])
 
     def sent(self, node: Node, upstream: Any, downstreams: Any, needs: Any) -> None:
+        if node.op.name == "getitem":  # added in place, so told by what it was made of
+            whole = np.zeros(node.likes[0].shape)  # type: ignore[index]
+            np.add.at(whole, node.options["key"], np.asarray(upstream, "float64"))
+            downstreams = (whole,)
         for argument, (source, array) in enumerate(zip(needs, downstreams)):
             if source is not None and array is not None and not isinstance(array, tuple):
                 self.contributions[source, node, argument] = np.asarray(array, "float64")
