@@ -1,6 +1,7 @@
 """Writes docs/performance.md from the results in benchmarks/results.
 
     localgrad bench --save benchmarks/results/NAME.json
+    python benchmarks/kernels.py
     python benchmarks/performance_page.py
 """
 
@@ -8,6 +9,8 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+
+import kernels
 
 from localgrad.bench import results, table
 from localgrad.bench.results import Comparison, Results
@@ -43,10 +46,13 @@ the first step, with empty and with filled caches of compiled code.
 
 
 def main() -> None:
-    """One section for each file of results."""
+    """One section for each file of results of training steps, and one for the kernels."""
     sections = [INTRODUCTION]
     for path in sorted((HERE / "results").glob("*.json")):
-        sections.append(section(results.read(path)))
+        if path != kernels.RESULTS and results.is_saved(path):
+            sections.append(section(results.read(path)))
+    if kernels.RESULTS.exists():
+        sections.append(kernel_section(results.read(kernels.RESULTS)))
     PAGE.write_text("\n".join(sections), encoding="utf-8")
 
 
@@ -93,6 +99,34 @@ def roofline(found: Results) -> list[str]:
             ]
             lines.append("| " + " | ".join(cells) + " |")
     return lines
+
+
+KERNELS = """\
+## Kernel by kernel
+
+Each kernel beside PyTorch's operator on {processor}, {cores} cores, {when}; made by
+`python benchmarks/kernels.py`, two processes that take turns, medians of five rounds.
+
+*of peak* is the arithmetic over the time, as a share of the measured {gflops:.0f} GFLOP/s of large
+matrix products; *of bandwidth* what must be read and written at the least, every argument and
+result once in each direction, as a share of the {bandwidth:.0f} GB/s that large copies reach;
+*of roofline* the larger of the two, that is, the least possible time over the kernel's. Small
+arrays stay in the caches, where more than the memory's bandwidth is possible.
+
+The images of *conv* lie in memory as each package's own layers leave them, those of the fifty
+*random* shapes channels first for both, so that there a conversion is in localgrad's time.
+"""
+
+
+def kernel_section(found: Results) -> str:
+    """The kinds of kernels, then every kernel with its costs."""
+    lines = [KERNELS.format(**found.machine)]
+    lines += [f"- {line}" for line in kernels.summary(found)]
+    lines += ["", "<details><summary>every kernel</summary>", ""]
+    lines += ["| " + " | ".join(kernels.HEADINGS) + " |", "|---" * len(kernels.HEADINGS) + "|"]
+    for comparison in found.comparisons:
+        lines.append("| " + " | ".join(kernels.cells(comparison, found.machine)) + " |")
+    return "\n".join([*lines, "", "</details>", ""])
 
 
 def _time(comparison: Comparison, contender: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
@@ -17,6 +18,9 @@ from localgrad.bench.results import Comparison, Outcome, check_losses
 from localgrad.bench.workload import Workload, family, load
 
 Say = Callable[[str], None]
+
+REST = 0.02
+"""Seconds before a turn, in which the threads of the one before stop waiting for work."""
 
 
 def compare(
@@ -55,7 +59,8 @@ def _compare_case(
                 process = _start(spec, workload, outcome, caches)
                 if process is not None:
                     running.append((outcome, process))
-            _take_turns(running, rounds, seconds, lambda n: say(f"{workload.name} {case} {n}"))
+            take_turns(running, rounds, seconds, lambda n: say(f"{workload.name} {case} {n}"))
+            _finish(running)
         finally:
             for _, process in running:
                 process.kill()
@@ -99,11 +104,11 @@ def _start(
         outcome.failure = str(failure)
         process.kill()
         return None
-    outcome.losses = [loss for loss in losses if loss is not None]
+    outcome.losses = losses
     return process
 
 
-def _take_turns(
+def take_turns(
     running: list[tuple[Outcome, ContenderProcess]], rounds: int, seconds: float, say: Say
 ) -> None:
     """Rounds in which each contender runs once, after one to warm up that does not count."""
@@ -111,6 +116,7 @@ def _take_turns(
         say(f"round {number} of {rounds}" if number else "warm-up")
         for outcome, process in running:
             if not outcome.failure:
+                time.sleep(REST)
                 try:
                     times = process.round(seconds)
                 except ContenderFailed as failure:
@@ -118,6 +124,10 @@ def _take_turns(
                     continue
                 if number:
                     outcome.rounds.append(median(times))
+
+
+def _finish(running: list[tuple[Outcome, ContenderProcess]]) -> None:
+    """End the processes and keep the memory they took."""
     for outcome, process in running:
         if not outcome.failure:
             try:

@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,16 @@ def measured_peak() -> float:
 
     Run in a process of its own, since a thread pool once started stays beside whatever follows.
     """
-    code = f"from {__name__} import _matmul_rate; print(_matmul_rate())"
+    return _apart("_matmul_rate")
+
+
+def measured_bandwidth() -> float:
+    """Bytes a second that copies of large arrays read and write, all cores at once."""
+    return _apart("_copy_rate")
+
+
+def _apart(function: str) -> float:
+    code = f"from {__name__} import {function}; print({function}())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return float(done.stdout)
 
@@ -49,6 +59,20 @@ def _matmul_rate(size: int = 2048, repeats: int = 12) -> float:
         a @ a
         times.append(time.perf_counter() - start)
     return 2 * size**3 / min(times)
+
+
+def _copy_rate(size: int = 1 << 26, repeats: int = 12) -> float:
+    import numpy
+
+    cores = os.cpu_count() or 1
+    pairs = [(numpy.ones(size, numpy.uint8), numpy.ones(size, numpy.uint8)) for _ in range(cores)]
+    times = []
+    with ThreadPoolExecutor(cores) as pool:
+        for _ in range(repeats):
+            start = time.perf_counter()
+            list(pool.map(lambda pair: numpy.copyto(*pair), pairs))  # leaves the interpreter free
+            times.append(time.perf_counter() - start)
+    return 2 * size * cores / min(times)
 
 
 def _cpuinfo() -> str:

@@ -30,17 +30,16 @@ class ContenderProcess:
     """One contender, from `Popen` to the end of its process.
 
     caches: a folder for everything that the frameworks compile and keep on disk. An empty one
-    makes a cold start.
+    makes a cold start; None leaves them where they are.
     """
 
     def __init__(
-        self, spec: str, contender: str, case: str, *, with_localgrad: bool, caches: Path
+        self, spec: str, contender: str, case: str, *, with_localgrad: bool, caches: Path | None
     ) -> None:
-        environment = {
-            **os.environ,
-            "NUMBA_CACHE_DIR": str(caches / "numba"),
-            "TORCHINDUCTOR_CACHE_DIR": str(caches / "inductor"),
-        }
+        environment = dict(os.environ)
+        if caches is not None:
+            environment["NUMBA_CACHE_DIR"] = str(caches / "numba")
+            environment["TORCHINDUCTOR_CACHE_DIR"] = str(caches / "inductor")
         standing = "with-localgrad" if with_localgrad else "without-localgrad"
         command = [sys.executable, "-P", str(_BOOT), standing, spec, contender, case]
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed by `kill`)
@@ -83,14 +82,13 @@ class ContenderProcess:
 
     def round(self, seconds: float) -> list[float]:
         """Have it run steps for so long; their times."""
-        assert self._process.stdin is not None
-        try:
-            print(json.dumps({"seconds": seconds}), file=self._process.stdin, flush=True)
-        except BrokenPipeError:
-            self._process.wait()
-            raise ContenderFailed(self._last_words()) from None
-        times: list[float] = self.expect("round")["times"]
+        times: list[float] = self._ask("round", seconds=seconds)["times"]
         return times
+
+    def turn_to(self, case: str) -> list[float]:
+        """Have it build another case of its workload; the loss of its first step, if any."""
+        losses: list[float] = self._ask("built", case=case)["losses"]
+        return losses
 
     def finish(self) -> dict[str, Any]:
         """Tell it that no round follows; its last answer, with the memory it took."""
@@ -107,6 +105,15 @@ class ContenderProcess:
             assert file is not None
             with contextlib.suppress(BrokenPipeError):
                 file.close()
+
+    def _ask(self, event: str, **question: Any) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        try:
+            print(json.dumps(question), file=self._process.stdin, flush=True)
+        except BrokenPipeError:
+            self._process.wait()
+            raise ContenderFailed(self._last_words()) from None
+        return self.expect(event)
 
     def _listen(self) -> None:
         assert self._process.stdout is not None

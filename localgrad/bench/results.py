@@ -51,6 +51,7 @@ class Comparison:
     """The outcomes of one case, and what is wanted of them.
 
     reference, targets, flops: as in `Workload`; units: of this case.
+    moved: bytes that a kernel reads and writes at the least.
     """
 
     workload: str
@@ -61,6 +62,7 @@ class Comparison:
     flops: float
     units: int | None
     outcomes: list[Outcome]
+    moved: float = 0.0
 
     def of(self, contender: str) -> Outcome | None:
         """The outcome of that contender, or None where it was not run."""
@@ -123,6 +125,11 @@ def read(path: Path) -> Results:
     """Read what `save` wrote."""
     content = json.loads(path.read_text())
     return Results(content["machine"], list(_comparisons(content["comparisons"])))
+
+
+def is_saved(path: Path) -> bool:
+    """Whether the file is one that `save` wrote."""
+    return "comparisons" in json.loads(path.read_text())
 
 
 def _comparisons(saved: Iterable[dict[str, Any]]) -> Iterable[Comparison]:

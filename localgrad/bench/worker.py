@@ -4,6 +4,7 @@
     first     after the first finished step           {}
     ready     after the steps whose losses it tells   {"losses"}
     round     for each line {"seconds": s} it is sent {"times"}
+    built     for each line {"case": name} it is sent {"losses"}
     done      when its input ends                     {"peak", "steady"}
 
 Whatever a library prints goes to standard error, which the harness keeps for its failure report.
@@ -42,12 +43,17 @@ def main(spec: str, contender: str, case: str) -> None:
     losses = [_loss(running)]
     reply("first")
     losses += [_loss(running) for _ in range(CHECKED_LOSSES - 1)]
-    reply("ready", losses=losses)
+    reply("ready", losses=_known(losses))
 
     starting = memory.peak()
     memory.reset_peak()
     for line in sys.stdin:
-        reply("round", times=_times(running, json.loads(line)["seconds"]))
+        asked = json.loads(line)
+        if "case" in asked:
+            running = workload.contenders[contender](asked["case"])
+            reply("built", losses=_known([_loss(running)]))
+        else:
+            reply("round", times=_times(running, asked["seconds"]))
     steady = memory.peak()
     reply("done", peak=max(starting, steady), steady=steady)
 
@@ -57,6 +63,10 @@ def _loss(running: Running) -> float | None:
         running.before()
     loss = running.step()
     return None if loss is None else float(loss)
+
+
+def _known(losses: list[float | None]) -> list[float]:
+    return [loss for loss in losses if loss is not None]
 
 
 def _times(running: Running, seconds: float) -> list[float]:
