@@ -26,7 +26,25 @@ class Route:
     gain: float
 
 
-_Partial = tuple[float, float, "tuple[int, ...]"]  # share, gain, edges so far
+@dataclass(slots=True, frozen=True)
+class _Partial:
+    """A way from the loss as far as a node: its last edge, and the way as far as that one.
+
+    Ways share their beginnings, so that those of a deep graph take no more room than its edges.
+    """
+
+    share: float = 1.0
+    gain: float = 1.0
+    edge: int | None = None
+    before: _Partial | None = None
+
+    def edges(self) -> tuple[int, ...]:
+        found: list[int] = []
+        part: _Partial | None = self
+        while part is not None and part.edge is not None:
+            found.append(part.edge)
+            part = part.before
+        return tuple(reversed(found))
 
 
 def strongest_routes(record: LedgerRecord, target: int, k: int = 5) -> list[Route]:
@@ -38,22 +56,23 @@ def strongest_routes(record: LedgerRecord, target: int, k: int = 5) -> list[Rout
             continue
         arrived = record.arrived(node)
         if not arrived:
-            best[node.id] = [(1.0, 1.0, ())]
+            best[node.id] = [_Partial()]
             continue
         routes: list[_Partial] = []
         weights = shares_of(arrived)
         for edge, weight in zip(arrived, weights, strict=True):
             gain = edge.gain if edge.gain is not None else 1.0
             routes += [
-                (share * weight, total * gain, (*edges, edge.id))
-                for share, total, edges in best.get(edge.consumer, [])
+                _Partial(before.share * weight, before.gain * gain, edge.id, before)
+                for before in best.get(edge.consumer, [])
             ]
-        routes.sort(key=lambda route: -abs(route[0]))
+        routes.sort(key=lambda route: -abs(route.share))
         best[node.id] = routes[:k]
-    return [
-        Route(_nodes(record, target, edges), edges, share, gain)
-        for share, gain, edges in best.get(target, [])
-    ]
+    found = []
+    for route in best.get(target, []):
+        edges = route.edges()
+        found.append(Route(_nodes(record, target, edges), edges, route.share, route.gain))
+    return found
 
 
 def shares_of(arrived: list[EdgeRecord]) -> list[float]:

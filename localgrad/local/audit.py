@@ -159,30 +159,33 @@ def examine(point: Point, random: Any, tolerance: float) -> list[Trial]:
     before, state.observer = state.observer, None
     try:
         with xp.errstate(all="ignore"):
-            trial = _together(point, random)
-            if trial is not None and trial.worst() <= tolerance:
-                return [trial]
-            trials = [_alone(point, i, random, tolerance) for i in point.moving]
-            return [trial for trial in trials if math.isfinite(trial.declared)]
+            own = point.linearise()
+            upstreams = _upstreams(own, random)
+            declared = own.pull(upstreams)
+            lengths = {i: _norm(part) for i, part in declared.items()}
+            if not all(map(math.isfinite, lengths.values())):
+                return []
+            if all(lengths.values()):
+                trial = _together(own, upstreams, declared, lengths, random)
+                if trial.worst() <= tolerance:
+                    return [trial]
+            return [_alone(point, i, random, tolerance) for i in point.moving]
     finally:
         state.observer = before
 
 
-def _together(point: Point, random: Any) -> Trial | None:
-    """One direction for all arguments, in the model's own dtype; None where one has no gradient."""
-    own = point.linearise()
-    upstreams = _upstreams(own, random)
-    declared = own.pull(upstreams)
-    wide = point.wide()
-    tangents: dict[int, Any] = {}
-    largest = 0.0
-    for i, part in declared.items():
-        length = _norm(part)
-        if not 0 < length < math.inf:
-            return None
-        tangents[i] = _draw(part, random) / length
-        largest = max(largest, 1 / length / (_rms(wide.values[i]) or 1.0))
-    return _compare(own, upstreams, declared, wide, tangents, _STEP / largest)
+def _together(
+    own: Linearisation,
+    upstreams: list[Any],
+    declared: dict[int, Any],
+    lengths: dict[int, float],
+    random: Any,
+) -> Trial:
+    """One direction for all arguments, of Jᵀ and J in the model's own dtype."""
+    wide = own.point.wide()
+    tangents = {i: _draw(part, random) / lengths[i] for i, part in declared.items()}
+    farthest = max(1 / lengths[i] / (_rms(wide.values[i]) or 1.0) for i in declared)
+    return _compare(own, upstreams, declared, wide, tangents, _STEP / farthest)
 
 
 def _alone(point: Point, position: int, random: Any, tolerance: float) -> Trial:
