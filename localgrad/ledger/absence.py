@@ -14,8 +14,14 @@ _CUT_WORDS = {
 }
 
 
-def explain_absences(record: LedgerRecord) -> None:
-    """Write ``absence`` on every node that received no gradient, or an exact zero."""
+NOT_IN_GRAPH = "not in the graph of this loss"
+
+
+def explain_absences(record: LedgerRecord, otherwise: str = NOT_IN_GRAPH) -> None:
+    """Write ``absence`` on every node that received no gradient, or an exact zero.
+
+    otherwise: why a node that nothing cut off received none.
+    """
     view = View(record)
     cuts: dict[str, Cut] = {}
     for cut in record.cuts:
@@ -26,7 +32,7 @@ def explain_absences(record: LedgerRecord) -> None:
         if node.kind == "loss":
             continue
         if node.upstream is None:
-            node.absence = _missing(node, cuts, record.cuts)
+            node.absence = _missing(node, cuts, record.cuts) or otherwise
         elif node.upstream.norm == 0 and node.upstream.size:
             node.absence = _zero(view, node)
 
@@ -37,14 +43,14 @@ def cut_words(cut: Cut) -> str:
     return f"{_CUT_WORDS.get(cut.reason, cut.reason)}{op} at {cut.where or 'an unknown line'}"
 
 
-def _missing(node: NodeRecord, by_name: dict[str, Cut], cuts: list[Cut]) -> str:
+def _missing(node: NodeRecord, by_name: dict[str, Cut], cuts: list[Cut]) -> str | None:
     for name in node.names or [node.label]:
         if name in by_name:
             return cut_words(by_name[name])
     own = [cut for cut in cuts if cut.source == node.id]
     if own:
         return cut_words(own[0])
-    return "not in the graph of this loss"
+    return None
 
 
 def _zero(view: View, node: NodeRecord) -> str:

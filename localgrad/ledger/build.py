@@ -10,7 +10,7 @@ from typing import Any
 
 from localgrad.graph.node import Node
 from localgrad.ledger import arithmetic, birth
-from localgrad.ledger.absence import explain_absences
+from localgrad.ledger.absence import NOT_IN_GRAPH, explain_absences
 from localgrad.ledger.cuts import OpenCut
 from localgrad.ledger.describe import describe, reduced_axes
 from localgrad.ledger.measure import enrich
@@ -68,7 +68,7 @@ class Build:
         ]
         self.record.sources = snippets(self.record.nodes)
         birth.classify(self.record)
-        explain_absences(self.record)
+        explain_absences(self.record, _why_none(recorder))
 
     # -- edges ---------------------------------------------------------------------------------
 
@@ -214,6 +214,13 @@ def _in_order(recorder: Recorder, names: Names) -> list[Key]:
         others.update(opened.sources)
     keys += [(node, last) for node in others if node not in swept]
     return sorted(keys, key=lambda key: (key[1], key[0].serial))
+
+
+def _why_none(recorder: Recorder) -> str:
+    """Why a node received no gradient if no line cut it off."""
+    if not recorder.sweeps:
+        return "backward() was not called while the ledger was open"
+    return "the sweep failed before it came here" if recorder.has_failed else NOT_IN_GRAPH
 
 
 def _number_steps(nodes: list[NodeRecord], keys: list[Key]) -> None:

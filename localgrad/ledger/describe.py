@@ -74,6 +74,8 @@ def _describe_leaf(record: NodeRecord, node: Node, recorder: Recorder, names: Na
     if tensor is not None:
         if not recorder.changed_since(tensor.value):
             record.value = recorder.moments.stats(recorder.moments.add(tensor.value))
+            if recorder.keeps_all:
+                enrich(record.value, tensor.value)
         record.shape, record.dtype = list(tensor.shape), tensor.dtype.name
 
 

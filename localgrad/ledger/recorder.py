@@ -99,6 +99,7 @@ class Recorder:
         self._pending: dict[Node, list[Contribution]] = {}
         self._page: dict[Node, Arrival] = {}
         self._began_at = 0
+        self.has_failed = False  # a sweep ended in an error
         self._is_shared = False  # whether a value's `.grad` is retained in this sweep
         self._depth = 0
         self._deaf = 0  # sweeps that are not recorded themselves, or inside another one
@@ -164,6 +165,9 @@ class Recorder:
         if self._deaf:
             self._deaf -= 1
         self._depth -= 1
+        if not self._depth and self._pending:  # contributions whose sum nobody made
+            self.has_failed = True
+            self._pending = {}
 
     def arrived(self, node: Node, upstream: Any) -> None:
         """All contributions to `node` have arrived and this is their sum."""

@@ -20,6 +20,8 @@ from localgrad.ledger.model import LedgerRecord, StepRecord
 from localgrad.ledger.thresholds import Thresholds
 
 FILE = "ledger-steps.jsonl"
+LARGEST = 32 * 2**20  # characters of the file; a very large graph keeps fewer steps
+_DIGITS = 5  # of the numbers in it
 
 
 @dataclass(slots=True)
@@ -35,7 +37,8 @@ class _Line:
 class StepLog:
     """Records every `every`-th step of a training into `folder`.
 
-    model, level, thresholds: as `Ledger` takes them. most: how many steps are kept at most.
+    model, level, thresholds: as `Ledger` takes them. most: how many steps are kept at most (fewer
+    of a graph so large that the file would pass 32 MB).
     A run that is resumed continues its file; what was recorded beyond `resume_at` is forgotten.
 
     >>> import tempfile, localgrad as lg
@@ -93,17 +96,18 @@ class StepLog:
                 StepRecord(
                     number,
                     record.loss,
-                    [node.upstream.norm if node.upstream else None for node in record.nodes],
-                    [edge.norm for edge in record.edges],
-                    [edge.share for edge in record.edges],
+                    [_short(node.upstream and node.upstream.norm) for node in record.nodes],
+                    [_short(edge.norm) for edge in record.edges],
+                    [_short(edge.share) for edge in record.edges],
                 ),
                 [f.node for f in found if f.kind == "dead" and f.node is not None],
                 [f.node for f in found if f.kind == "saturated" and f.node is not None],
             )
         )
-        if len(self._lines) <= self.most:
+        text = _text(self._lines[-1])
+        if len(self._lines) <= self.most and len(text) * len(self._lines) <= LARGEST:
             with self.path.open("a", encoding="utf-8") as file:
-                file.write(_text(self._lines[-1]))
+                file.write(text)
             return
         self.every *= 2
         self._lines = [line for line in self._lines if line.record.step % self.every == 0]
@@ -145,6 +149,10 @@ def signature(record: LedgerRecord) -> str:
         )
     )
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _short(number: float | None) -> float | None:
+    return None if number is None else float(f"{number:.{_DIGITS}g}")
 
 
 def _text(line: _Line) -> str:

@@ -108,3 +108,23 @@ def test_a_cut_edge_is_drawn_where_the_value_comes_back() -> None:
     assert ledger.nodes[edge.source].op == "tanh"
     assert ledger.nodes[edge.consumer].op == "multiply"
     assert edge.share is None and edge.norm is None
+
+
+def test_a_ledger_without_a_sweep_accuses_no_parameter() -> None:
+    w = lg.asarray([1.0, 2.0], requires_grad=True)
+    with lg.Ledger() as ledger:
+        (w * w).sum()
+    assert "backward() was not called" in (ledger.of(w).absence or "")
+    assert ledger.findings() == []
+
+
+def test_a_sweep_that_failed_accuses_no_parameter_behind_it() -> None:
+    def fails(g: Any, x: Any) -> Any:
+        raise ZeroDivisionError
+
+    broken = lg.custom("broken", lambda x: 1 * x, fails)
+    w = lg.asarray([1.0, 2.0], requires_grad=True)
+    with pytest.raises(ZeroDivisionError), lg.Ledger() as ledger:
+        broken(w * w).sum().backward()
+    assert ledger.of(w).absence == "the sweep failed before it came here"
+    assert ledger.findings() == []

@@ -11,7 +11,7 @@ import pytest
 
 import localgrad as lg
 from localgrad.graph.record import state
-from localgrad.ledger import StepLog, attach
+from localgrad.ledger import StepLog, attach, steps
 from localgrad.ledger.steps import FILE
 
 
@@ -53,6 +53,21 @@ def test_the_file_stays_bounded_and_even(tmp_path: Path) -> None:
     assert len((tmp_path / FILE).read_text().splitlines()) == len(steps)
     gaps = {b - a for a, b in itertools.pairwise(steps)}
     assert gaps == {log.every} == {16}
+
+
+def test_the_steps_of_a_large_graph_are_fewer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Net()
+    train(StepLog(tmp_path, model, every=1), model, range(1))
+    one = (tmp_path / FILE).stat().st_size
+    monkeypatch.setattr(steps, "LARGEST", 6 * one)
+    log = StepLog(tmp_path, model, every=1)
+    train(log, model, range(100))
+    assert (tmp_path / FILE).stat().st_size <= 7 * one
+    numbers = [record.step for record in log.records()]
+    assert 3 <= len(numbers) <= 6
+    assert {b - a for a, b in itertools.pairwise(numbers)} == {log.every}
 
 
 def test_a_resumed_run_forgets_what_came_after_its_checkpoint(tmp_path: Path) -> None:

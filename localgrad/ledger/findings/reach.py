@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localgrad.ledger.absence import cut_words
+from localgrad.ledger.absence import NOT_IN_GRAPH, cut_words
 from localgrad.ledger.findings.words import listed, named
 from localgrad.ledger.model import Finding, NodeRecord
 from localgrad.ledger.view import View
@@ -67,6 +67,8 @@ def unused(view: View) -> Iterator[Finding]:
     for node in view.nodes:
         names = node.names or [node.label]
         if node.kind != "parameter" or node.upstream is not None:
+            continue
+        if node.absence != NOT_IN_GRAPH:  # no sweep came as far as it might have
             continue
         if not behind_cut.isdisjoint(names):
             continue
