@@ -103,7 +103,7 @@ def product(  # type: ignore[no-untyped-def]
     chunk = max(min(chunk, ROWS), 1)
     direct = b_column == 1 and n % width == 0 and last_row - first_row <= 2 * _BLOCK
     # A's rows far apart would compete for the same sets of the cache and for its page table.
-    gather = last_panel - first_panel > 3 and max(a_k, a_row) * size > 1024
+    gather = last_panel - first_panel > 3 and max(a_k, a_row) * size > 2048
 
     for start in range(0, max(k, 1), max(depth, 1)):
         count = min(depth, k - start)
