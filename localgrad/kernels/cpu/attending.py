@@ -2,7 +2,7 @@
 
 A block of queries meets one block of keys after the other; the running maximum and sum of each
 row put earlier blocks in proportion.  What is kept for the way back is the output and, per query,
-the logarithm of the sum; the scores are made again.
+the largest score and the sum's inverse; the scores are made again.
 
 Source: Dao et al., "FlashAttention: Fast and Memory-Efficient Exact Attention", 2022.
 """
@@ -10,6 +10,7 @@ Source: Dao et al., "FlashAttention: Fast and Memory-Efficient Exact Attention",
 from __future__ import annotations
 
 import math
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,14 +18,14 @@ from numba import njit
 
 from . import arena
 from .emit import address, array_at, widest
-from .functions import exp
+from .functions import decay, exp, maximum
 from .host import CACHE
 from .launch import parallel, share
 from .microkernel import ACCUMULATE, prepare
 from .pack import size_of
 from .pool import pool
 from .product import product, scratch_bytes
-from .rows import inner, largest, total
+from .rows import SUMS, inner
 from .workspace import workspace
 
 BLOCK = 64  # queries, and keys, that meet at a time
@@ -34,7 +35,8 @@ class Kept(NamedTuple):
     """What attention keeps for its way back."""
 
     output: np.ndarray
-    logarithms: np.ndarray
+    shifts: np.ndarray  #: per query the largest score
+    portions: np.ndarray  #: per query 1 / Σ exp(score − shift)
     causal: bool
 
 
@@ -44,83 +46,14 @@ def _place(array):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
-def _scores(q, q_row, k, k_row, queries, keys, width, scale, first_query, first_key, causal,
-            scores, work, zero):  # type: ignore[no-untyped-def]
-    """scores[i, j] = scale · q[i] · k[j], −∞ where j comes after i and attention is causal."""
-    product(q, q_row, 1, k, 1, k_row, scores, BLOCK, queries, width, keys, 0, 0, work, zero, 0, 1)
+def _scaled(q, row, rows, width, scale, target, zero):  # type: ignore[no-untyped-def]
+    """A block of queries times ``scale``, end to end; scaling the scores would touch more."""
     size = size_of(zero)
-    for i in range(queries):
-        row = array_at(scores + i * BLOCK * size, keys, zero)
-        seen = keys
-        if causal:
-            seen = max(min(keys, first_query + i - first_key + 1), 0)
-        for j in range(seen):
-            row[j] *= scale
-        for j in range(seen, keys):
-            row[j] = -np.inf
-
-
-@njit(cache=CACHE, error_model="numpy")
-def _forward_task(  # type: ignore[no-untyped-def]
-    q, k, v, o, places, strides, sizes, scale, causal, logarithms, work, own, thread, threads,
-):
-    widest()
-    queries, keys, width, values = sizes
-    zero = logarithms.dtype.type(0)
-    size = size_of(zero)
-    scores = work + thread * own
-    inner_work = scores + BLOCK * BLOCK * size
-    blocks = (queries + BLOCK - 1) // BLOCK
-    tops, sums = np.empty(BLOCK, logarithms.dtype), np.empty(BLOCK, logarithms.dtype)
-    low, high = share(places.shape[0] * blocks, thread, threads)
-    for number in range(low, high):
-        head, first = number // blocks, number % blocks * BLOCK
-        count = min(BLOCK, queries - first)
-        q_at = q + (places[head, 0] + first * strides[0]) * size
-        o_at = o + (places[head, 3] + first * strides[3]) * size
-        tops[:] = -np.inf
-        sums[:] = zero
-        for i in range(count):
-            out = array_at(o_at + i * strides[3] * size, values, zero)
-            for j in range(values):
-                out[j] = zero
-        last = min(keys, first + count) if causal else keys
-        for start in range(0, last, BLOCK):
-            met = min(BLOCK, last - start)
-            _scores(q_at, strides[0], k + (places[head, 1] + start * strides[1]) * size, strides[1],
-                    count, met, width, scale, first, start, causal, scores, inner_work, zero)
-            for i in range(count):
-                row = array_at(scores + i * BLOCK * size, met, zero)
-                top = max(tops[i], largest(row))
-                shift = top if top > -np.inf else zero
-                for j in range(met):
-                    row[j] = exp(row[j] - shift)
-                fade = exp(tops[i] - shift)
-                sums[i] = sums[i] * fade + total(row)
-                tops[i] = top
-                if start > 0:
-                    out = array_at(o_at + i * strides[3] * size, values, zero)
-                    for j in range(values):
-                        out[j] *= fade
-            product(scores, BLOCK, 1, v + (places[head, 2] + start * strides[2]) * size,
-                    strides[2], 1, o_at, strides[3], count, met, values, 0, ACCUMULATE,
-                    inner_work, zero, 0, 1)
-        for i in range(count):
-            whole = sums[i]
-            out = array_at(o_at + i * strides[3] * size, values, zero)
-            portion = zero if whole == zero else logarithms.dtype.type(1) / whole
-            for j in range(values):
-                out[j] *= portion
-            logarithms[head, first + i] = tops[i] + math.log(whole) if whole > zero else \
-                (np.inf if whole == zero else whole)
-
-
-@njit(cache=CACHE)
-def _forward(  # type: ignore[no-untyped-def]
-    q, k, v, o, places, strides, sizes, scale, causal, logarithms, work, own, threads,
-):
-    parallel(_forward_task, (q, k, v, o, places, strides, sizes, scale, causal, logarithms, work,
-                             own), threads)
+    for i in range(rows):
+        source = array_at(q + i * row * size, width, zero)
+        line = array_at(target + i * width * size, width, zero)
+        for j in range(width):
+            line[j] = source[j] * scale
 
 
 @njit(cache=CACHE)
@@ -132,66 +65,180 @@ def _clear(place, row, rows, columns, zero):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
-def _backward_task(  # type: ignore[no-untyped-def]
-    q, k, v, o, g, dq, dk, dv, places, strides, sizes, scale, causal, logarithms, work, own,
+def _scaled_in_place(place, row, rows, width, scale, zero):  # type: ignore[no-untyped-def]
+    for i in range(rows):
+        line = array_at(place + i * row * size_of(zero), width, zero)
+        for j in range(width):
+            line[j] *= scale
+
+
+@njit(cache=CACHE)
+def _seen(window, keys, query, first_key, causal):  # type: ignore[no-untyped-def]
+    """Ones for those of a block's keys that this query may look at, zeros for the others.
+
+    A window that slides over ones and zeros: numbers, not a comparison of places, because those
+    are twice as wide as the scores and would halve the vectors.
+    """
+    count = max(min(keys, query - first_key + 1), 0) if causal else keys
+    return window[BLOCK - count:BLOCK - count + keys]
+
+
+@njit(cache=CACHE, fastmath=SUMS)
+def _largest(row, seen):  # type: ignore[no-untyped-def]
+    """The maximum of the keys that are seen: where ``seen`` is above zero."""
+    hidden = row.dtype.type(-np.inf)
+    result = hidden
+    for j in range(row.size):
+        result = maximum(result, row[j] if seen[j] > 0 else hidden)
+    return result
+
+
+@njit(cache=CACHE, fastmath=SUMS)
+def _exponentials(row, seen, shift):  # type: ignore[no-untyped-def]
+    """row ← exp(row − shift), zero where a key is not seen; returns the sum."""
+    zero = row.dtype.type(0)
+    whole = zero
+    for j in range(row.size):
+        value = decay(row[j] - shift) if seen[j] > 0 else zero
+        row[j] = value
+        whole += value
+    return whole
+
+
+@njit(cache=CACHE, error_model="numpy")
+def _forward_task(  # type: ignore[no-untyped-def]
+    q, k, v, o, places, strides, sizes, scale, window, causal, shifts, portions, work, own,
     thread, threads,
 ):
     widest()
     queries, keys, width, values = sizes
-    zero = logarithms.dtype.type(0)
+    zero = shifts.dtype.type(0)
+    size = size_of(zero)
+    scores = work + thread * own
+    scaled = scores + BLOCK * BLOCK * size
+    inner_work = scaled + BLOCK * width * size
+    blocks = (queries + BLOCK - 1) // BLOCK
+    tops, sums = np.empty(BLOCK, shifts.dtype), np.empty(BLOCK, shifts.dtype)
+    low, high = share(places.shape[0] * blocks, thread, threads)
+    for number in range(low, high):
+        head, first = number // blocks, number % blocks * BLOCK
+        count = min(BLOCK, queries - first)
+        o_at = o + (places[head, 3] + first * strides[3]) * size
+        _scaled(q + (places[head, 0] + first * strides[0]) * size, strides[0], count, width, scale,
+                scaled, zero)
+        tops[:] = -np.inf
+        sums[:] = zero
+        last = min(keys, first + count) if causal else keys
+        if last == 0:
+            _clear(o_at, strides[3], count, values, zero)
+        for start in range(0, last, BLOCK):
+            met = min(BLOCK, last - start)
+            product(scaled, width, 1, k + (places[head, 1] + start * strides[1]) * size, 1,
+                    strides[1], scores, BLOCK, count, width, met, 0, 0, inner_work, zero, 0, 1)
+            for i in range(count):
+                seen = _seen(window, met, first + i, start, causal)
+                row = array_at(scores + i * BLOCK * size, met, zero)
+                top = max(tops[i], _largest(row, seen))
+                shift = top if top > -np.inf else zero
+                whole = _exponentials(row, seen, shift)
+                if start > 0:
+                    fade = exp(tops[i] - shift)
+                    whole += sums[i] * fade
+                    out = array_at(o_at + i * strides[3] * size, values, zero)
+                    for j in range(values):
+                        out[j] *= fade
+                tops[i], sums[i] = top, whole
+            product(scores, BLOCK, 1, v + (places[head, 2] + start * strides[2]) * size,
+                    strides[2], 1, o_at, strides[3], count, met, values, 0,
+                    ACCUMULATE if start > 0 else 0, inner_work, zero, 0, 1)
+        for i in range(count):
+            out = array_at(o_at + i * strides[3] * size, values, zero)
+            portion = zero if sums[i] == zero else shifts.dtype.type(1) / sums[i]
+            for j in range(values):
+                out[j] *= portion
+            shifts[head, first + i] = tops[i] if tops[i] > -np.inf else zero
+            portions[head, first + i] = portion
+
+
+@njit(cache=CACHE)
+def _forward(  # type: ignore[no-untyped-def]
+    q, k, v, o, places, strides, sizes, scale, window, causal, shifts, portions, work, own, threads,
+):
+    parallel(_forward_task, (q, k, v, o, places, strides, sizes, scale, window, causal, shifts,
+                             portions, work, own), threads)
+
+
+@njit(cache=CACHE)
+def _backward_task(  # type: ignore[no-untyped-def]
+    q, k, v, o, g, dq, dk, dv, places, strides, sizes, scale, window, causal, shifts, portions,
+    work, own, thread, threads,
+):
+    widest()
+    queries, keys, width, values = sizes
+    zero = shifts.dtype.type(0)
     size = size_of(zero)
     weights = work + thread * own
     pulled = weights + BLOCK * BLOCK * size
-    inner_work = pulled + BLOCK * BLOCK * size
+    scaled = pulled + BLOCK * BLOCK * size
+    inner_work = scaled + BLOCK * width * size
+    means = np.empty(BLOCK, shifts.dtype)
+    met_by_none = (queries + BLOCK - 1) // BLOCK * BLOCK if causal else (keys if queries else 0)
     low, high = share(places.shape[0], thread, threads)
     for head in range(low, high):
         at = places[head]
-        _clear(dq + at[5] * size, strides[5], queries, width, zero)
-        _clear(dk + at[6] * size, strides[6], keys, width, zero)
-        _clear(dv + at[7] * size, strides[7], keys, values, zero)
+        if keys > met_by_none:
+            left = keys - met_by_none
+            _clear(dk + (at[6] + met_by_none * strides[6]) * size, strides[6], left, width, zero)
+            _clear(dv + (at[7] + met_by_none * strides[7]) * size, strides[7], left, values, zero)
         for first in range(0, queries, BLOCK):
             count = min(BLOCK, queries - first)
-            q_at = q + (at[0] + first * strides[0]) * size
             o_at = o + (at[3] + first * strides[3]) * size
             g_at = g + (at[4] + first * strides[4]) * size
+            dq_at = dq + (at[5] + first * strides[5]) * size
+            _scaled(q + (at[0] + first * strides[0]) * size, strides[0], count, width, scale,
+                    scaled, zero)
+            for i in range(count):
+                means[i] = inner(array_at(g_at + i * strides[4] * size, values, zero),
+                                 array_at(o_at + i * strides[3] * size, values, zero))
             last = min(keys, first + count) if causal else keys
+            if last == 0:
+                _clear(dq_at, strides[5], count, width, zero)
             for start in range(0, last, BLOCK):
                 met = min(BLOCK, last - start)
                 k_at = k + (at[1] + start * strides[1]) * size
                 v_at = v + (at[2] + start * strides[2]) * size
-                _scores(q_at, strides[0], k_at, strides[1], count, met, width, scale, first, start,
-                        causal, weights, inner_work, zero)
+                product(scaled, width, 1, k_at, 1, strides[1], weights, BLOCK, count, width, met,
+                        0, 0, inner_work, zero, 0, 1)
                 product(g_at, strides[4], 1, v_at, 1, strides[2], pulled, BLOCK, count, values,
                         met, 0, 0, inner_work, zero, 0, 1)
                 for i in range(count):
+                    seen = _seen(window, met, first + i, start, causal)
                     row = array_at(weights + i * BLOCK * size, met, zero)
                     line = array_at(pulled + i * BLOCK * size, met, zero)
-                    upstream = array_at(g_at + i * strides[4] * size, values, zero)
-                    output = array_at(o_at + i * strides[3] * size, values, zero)
-                    mean = inner(upstream, output)
-                    level = logarithms[head, first + i]
+                    mean, shift = means[i], shifts[head, first + i]
+                    portion = portions[head, first + i]
                     for j in range(met):
-                        row[j] = exp(row[j] - level)
-                    for j in range(met):
-                        line[j] = row[j] * (line[j] - mean) * scale
+                        row[j] = decay(row[j] - shift) * portion if seen[j] > 0 else zero
+                        line[j] = row[j] * (line[j] - mean)
+                first_time = 0 if first == (start if causal else 0) else ACCUMULATE
                 product(weights, 1, BLOCK, g_at, strides[4], 1,
                         dv + (at[7] + start * strides[7]) * size, strides[7], met, count, values,
-                        0, ACCUMULATE, inner_work, zero, 0, 1)
-                product(pulled, BLOCK, 1, k_at, strides[1], 1,
-                        dq + (at[5] + first * strides[5]) * size, strides[5], count, met, width,
-                        0, ACCUMULATE, inner_work, zero, 0, 1)
-                product(pulled, 1, BLOCK, q_at, strides[0], 1,
+                        0, first_time, inner_work, zero, 0, 1)
+                product(pulled, 1, BLOCK, scaled, width, 1,
                         dk + (at[6] + start * strides[6]) * size, strides[6], met, count, width,
-                        0, ACCUMULATE, inner_work, zero, 0, 1)
+                        0, first_time, inner_work, zero, 0, 1)
+                product(pulled, BLOCK, 1, k_at, strides[1], 1, dq_at, strides[5], count, met, width,
+                        0, 0 if start == 0 else ACCUMULATE, inner_work, zero, 0, 1)
+            _scaled_in_place(dq_at, strides[5], count, width, scale, zero)
 
 
 @njit(cache=CACHE)
 def _backward(  # type: ignore[no-untyped-def]
-    q, k, v, o, g, dq, dk, dv, places, strides, sizes, scale, causal, logarithms, work, own,
-    threads,
+    q, k, v, o, g, dq, dk, dv, places, strides, sizes, scale, window, causal, shifts, portions,
+    work, own, threads,
 ):
-    parallel(_backward_task, (q, k, v, o, g, dq, dk, dv, places, strides, sizes, scale, causal,
-                              logarithms, work, own), threads)
+    parallel(_backward_task, (q, k, v, o, g, dq, dk, dv, places, strides, sizes, scale, window,
+                              causal, shifts, portions, work, own), threads)
 
 
 def _rows(array: np.ndarray) -> np.ndarray:
@@ -200,26 +247,38 @@ def _rows(array: np.ndarray) -> np.ndarray:
     return array if ok else np.array(array, order="C")
 
 
+@lru_cache(maxsize=256)
+def _beginnings(lead: tuple[int, ...], strides: tuple[tuple[int, ...], ...]) -> np.ndarray:
+    """Where each head begins in each array, in elements; a training step asks the same again."""
+    places = np.zeros((math.prod(lead), len(strides)), np.int64)
+    for column, steps in enumerate(strides):
+        begin = np.zeros(lead, np.int64)
+        for axis, step in enumerate(steps):
+            begin += (np.arange(lead[axis]) * step).reshape(-1, *[1] * (len(lead) - axis - 1))
+        places[:, column] = begin.reshape(-1)
+    return places
+
+
 def _plan(*arrays: np.ndarray) -> tuple[list[int], np.ndarray, np.ndarray]:
     """Addresses, where each head begins in each array, and the strides of their rows."""
     size = arrays[0].itemsize
-    lead = arrays[0].shape[:-2]
-    places = np.zeros((math.prod(lead), len(arrays)), np.int64)
-    for column, array in enumerate(arrays):
-        begin = np.zeros(lead, np.int64)
-        for axis, count in enumerate(lead):
-            steps = np.arange(count) * (array.strides[axis] // size)
-            begin += steps.reshape(-1, *[1] * (len(lead) - axis - 1))
-        places[:, column] = begin.reshape(-1)
-    strides = np.array([array.strides[-2] // size for array in arrays], np.int64)
+    steps = [[stride // size for stride in array.strides] for array in arrays]
+    places = _beginnings(arrays[0].shape[:-2], tuple(tuple(each[:-2]) for each in steps))
+    strides = np.array([each[-2] for each in steps], np.int64)
     return [_place(array) for array in arrays], places, strides
+
+
+@cache
+def _window(dtype: np.dtype) -> np.ndarray:
+    return np.repeat(np.array([1, 0], dtype), BLOCK)
 
 
 def _own(sizes: tuple[int, ...], size: int, blocks: int) -> int:
     """Bytes of workspace of each thread."""
     _, _, width, values = sizes
     widest = max(width, values, BLOCK)
-    return -(-(blocks * BLOCK * BLOCK * size + scratch_bytes(widest, widest, size, 1)) // 64) * 64
+    elements = blocks * BLOCK * BLOCK + BLOCK * width  # of scores, and of scaled queries
+    return -(-(elements * size + scratch_bytes(widest, widest, size, 1)) // 64) * 64
 
 
 def _heads_inside(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -247,13 +306,13 @@ def attention(
     sizes = (q.shape[-2], k.shape[-2], q.shape[-1], v.shape[-1])
     output = _heads_inside((*q.shape[:-1], sizes[3]), q.dtype)
     addresses, places, strides = _plan(q, k, v, output)
-    logarithms = np.empty((len(places), sizes[0]), q.dtype)
+    shifts, portions = np.empty((2, len(places), sizes[0]), q.dtype)
     own = _own(sizes, q.itemsize, 1)
     blocks = -(-sizes[0] // BLOCK)
     threads = _threads(len(places) * blocks, sizes)
-    _forward(*addresses, places, strides, sizes, q.dtype.type(scale), causal, logarithms,
-             workspace(own * threads), own, threads)
-    return output, Kept(output, logarithms, causal)
+    _forward(*addresses, places, strides, sizes, q.dtype.type(scale), _window(q.dtype), causal,
+             shifts, portions, workspace(own * threads), own, threads)
+    return output, Kept(output, shifts, portions, causal)
 
 
 def attention_backward(
@@ -268,6 +327,6 @@ def attention_backward(
     addresses, places, strides = _plan(q, k, v, kept.output, g, *results)
     own = _own(sizes, q.itemsize, 2)
     threads = _threads(len(places), sizes)
-    _backward(*addresses, places, strides, sizes, q.dtype.type(scale), kept.causal, kept.logarithms,
-              workspace(own * threads), own, threads)
+    _backward(*addresses, places, strides, sizes, q.dtype.type(scale), _window(q.dtype),
+              kept.causal, kept.shifts, kept.portions, workspace(own * threads), own, threads)
     return results

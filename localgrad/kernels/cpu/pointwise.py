@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from .emit import widest
-from .functions import exp, normal, sigmoid, tanh
+from .functions import decay, exp, normal, sigmoid, tanh
 from .host import CACHE
 from .launch import parallel, share
 from .layout import alike, flat
@@ -77,7 +77,7 @@ def _gelu_backward_task(upstream, x, dx, thread, threads):  # type: ignore[no-un
     widest()
     kind = x.dtype.type
     for i in range(x.size):
-        density = kind(_DENSITY) * exp((x[i] * x[i]) * kind(-0.5))  # the same power as in normal
+        density = kind(_DENSITY) * decay((x[i] * x[i]) * kind(-0.5))  # the same power as in normal
         dx[i] = upstream[i] * (normal(x[i]) + x[i] * density)
 
 

@@ -13,7 +13,7 @@ from numba import njit
 
 from . import arena
 from .emit import widest
-from .functions import exp, maximum
+from .functions import decay, exp, maximum
 from .host import CACHE
 from .launch import barrier, parallel, share
 from .layout import contiguous
@@ -63,7 +63,7 @@ def softmax_row(x, y):  # type: ignore[no-untyped-def]
     top = largest(x)
     shift = top if math.isfinite(top) or top != top else x.dtype.type(0)
     for j in range(x.size):
-        y[j] = exp(x[j] - shift)
+        y[j] = decay(x[j] - shift)
     whole = total(y)
     scale = x.dtype.type(1) / whole
     for j in range(x.size):
