@@ -70,11 +70,11 @@ def _known(losses: list[float | None]) -> list[float]:
 
 
 def _times(running: Running, seconds: float) -> list[float]:
-    """Times of single steps, for so many seconds of steps and at least three."""
+    """Times of single steps, for so many seconds of steps and at least one."""
     clock, step, before = time.perf_counter, running.step, running.before
     times: list[float] = []
     spent = 0.0
-    while spent < seconds or len(times) < 3:
+    while not times or spent < seconds:
         if before is not None:
             before()
         start = clock()

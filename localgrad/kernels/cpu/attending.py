@@ -21,10 +21,10 @@ from .emit import address, array_at, widest
 from .functions import decay, exp, maximum
 from .host import CACHE
 from .launch import parallel, share
-from .microkernel import ACCUMULATE, prepare
+from .microkernel import ACCUMULATE
 from .pack import size_of
 from .pool import pool
-from .product import product, scratch_bytes
+from .product import prepare, product, scratch_bytes
 from .rows import SUMS, inner
 from .workspace import workspace
 

@@ -13,9 +13,9 @@ from .host import CACHE
 from .launch import parallel, share
 from .layout import contiguous
 from .matrices import SMALL
-from .microkernel import RELU, prepare
+from .microkernel import RELU
 from .pool import pool
-from .product import product, scratch_bytes
+from .product import add_columns, prepare, product, product_and_sums, scratch_bytes
 from .workspace import workspace
 
 
@@ -33,22 +33,6 @@ def _forward(x, weight, bias, has_bias, y, flags, work, threads):  # type: ignor
 
 
 @njit(cache=CACHE)
-def sum_rows(matrix, sums):  # type: ignore[no-untyped-def]
-    """``sums[j] = sum over i of matrix[i, j]``, four rows at a time to spare the sums' memory."""
-    sums[:] = sums.dtype.type(0)
-    count = matrix.shape[0]
-    whole = count - count % 4
-    for i in range(0, whole, 4):
-        one, two, three, four = matrix[i], matrix[i + 1], matrix[i + 2], matrix[i + 3]
-        for j in range(sums.size):
-            sums[j] += (one[j] + two[j]) + (three[j] + four[j])
-    for i in range(whole, count):
-        row = matrix[i]
-        for j in range(sums.size):
-            sums[j] += row[j]
-
-
-@njit(cache=CACHE)
 def _backward_task(  # type: ignore[no-untyped-def]
     upstream, x, weight, dx, dweight, dbias, wants, work, thread, threads,
 ):
@@ -59,11 +43,12 @@ def _backward_task(  # type: ignore[no-untyped-def]
         product(address(upstream), n, 1, address(weight), k, 1, address(dx), k, m, n, k,
                 0, 0, work, zero, thread, threads)
     if wants & 2:
-        product(address(upstream), 1, n, address(x), k, 1, address(dweight), k, n, m, k,
-                0, 0, work, zero, thread, threads)
-    if wants & 4:
+        product_and_sums(address(upstream), 1, n, address(x), k, 1, address(dweight), k, n, m, k,
+                         0, 0, address(dbias) if wants & 4 else 0, work, zero, thread, threads)
+    elif wants & 4:
         low, high = share(n, thread, threads)
-        sum_rows(upstream[:, low:high], dbias[low:high])
+        add_columns(address(dbias[low:high]), address(upstream[:, low:high]), n, high - low, m,
+                    zero)
 
 
 @njit(cache=CACHE)
@@ -110,7 +95,7 @@ def linear_backward(
     none = upstream[:0]
     dx = arena.empty((m, k), dtype) if wants[0] else none
     dweight = arena.empty((n, k), dtype) if wants[1] else none
-    dbias = np.empty(n, dtype) if wants[2] else upstream.reshape(-1)[:0]
+    dbias = np.zeros(n, dtype) if wants[2] else upstream.reshape(-1)[:0]
     threads = pool.threads if m * n * k >= SMALL else 1
     scratch = max(scratch_bytes(rows, k, x.itemsize, threads) for rows in (n, m))
     _backward(upstream, x, weight, dx, dweight, dbias,

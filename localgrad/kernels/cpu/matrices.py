@@ -10,10 +10,9 @@ from .emit import address
 from .host import CACHE
 from .launch import parallel, share
 from .layout import contiguous, rows_or_columns
-from .microkernel import prepare
 from .pack import size_of
 from .pool import pool
-from .product import product, scratch_bytes
+from .product import prepare, product, scratch_bytes
 from .workspace import workspace
 
 SMALL = 1 << 18  # multiply-adds below which a second thread costs more than it brings

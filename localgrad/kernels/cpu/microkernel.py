@@ -17,15 +17,15 @@ from __future__ import annotations
 from itertools import product
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
-from numba import cfunc, njit
+from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
 
-from .emit import POINTER, WORD, counted_loop, external, offset, vector_intrinsic, word
-from .host import CACHE, host
+from .by_name import ByName
+from .emit import POINTER, WORD, counted_loop, offset, vector_intrinsic, word
+from .host import host
 
 #: Flags of the microkernel.
 ACCUMULATE = 1  #: start from what C holds
@@ -232,41 +232,13 @@ def _reduce_double(  # type: ignore[no-untyped-def]
             r_count, a_r, b_r, s_count, a_s, b_s, init, flags)
 
 
-_SIGNATURE = types.void(*[types.int64] * (len(_PLAIN) + 1))
-_SINGLE = "localgrad_reduce_single"
-_DOUBLE = "localgrad_reduce_double"
+_named = ByName("localgrad_reduce", {4: _reduce_single, 8: _reduce_double}, len(_PLAIN) + 1)
 
-_BODIES = {4: (_SINGLE, _reduce_single), 8: (_DOUBLE, _reduce_double)}
-_compiled: dict[int, Any] = {}
+prepare = _named.prepare  #: compile, or load, the microkernel of an element type
 
-
-def prepare(dtype: np.dtype) -> None:
-    """Compile, or load, the microkernel of an element type; kernels of that type may then run.
-
-    It is compiled once and reached by name, so that the kernels do not each carry a copy.
-    """
-    if dtype.itemsize not in _compiled:
-        name, body = _BODIES[dtype.itemsize]
-        function = cfunc(_SIGNATURE, cache=CACHE)(body)
-        llvm.add_symbol(name, function.address)
-        _compiled[dtype.itemsize] = function
-
-
-@intrinsic
-def reduce_product(typingctx: Any, like: Any, arguments: Any) -> Any:
-    """Call the microkernel for ``like``'s element type.
-
-    ``arguments`` are 17 integers: ``rows`` (of C), then ``c, c_row, a, a_row, a_k,
-    b, b_k, depth, r_count, a_r, b_r, s_count, a_s, b_s, init, flags``.  ``a``, ``b``, ``c`` and
-    ``init`` are addresses, every stride counts elements.
-    """
-    name = _SINGLE if like == types.float32 else _DOUBLE
-    kind = ir.FunctionType(ir.VoidType(), [WORD] * (len(_PLAIN) + 1))
-
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        plain = [builder.extract_value(values[1], index) for index in range(len(_PLAIN) + 1)]
-        builder.call(external(builder.module, name, kind), plain)
-        return context.get_dummy_value()
-
-    integers = types.UniTuple(types.int64, len(_PLAIN) + 1)
-    return types.void(like, integers), codegen
+#: ``reduce_product(like, arguments)``: call the microkernel for ``like``'s element type.
+#:
+#: ``arguments`` are 17 integers: ``rows`` (of C), then ``c, c_row, a, a_row, a_k,
+#: b, b_k, depth, r_count, a_r, b_r, s_count, a_s, b_s, init, flags``.  ``a``, ``b``, ``c`` and
+#: ``init`` are addresses, every stride counts elements.
+reduce_product = _named.call

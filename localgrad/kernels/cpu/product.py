@@ -11,11 +11,15 @@ otherwise.  k is cut so that a panel stays in the first-level cache.
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
+from .by_name import ByName
+from .emit import array_at
 from .host import CACHE, host
 from .launch import share
 from .microkernel import ACCUMULATE, RELU, reduce_product
+from .microkernel import prepare as prepare_microkernel
 from .pack import copy_row, load_at, pack_panels, size_of, store_at, width_of
 
 DEPTH = 256  # k in one pass: a panel of 32 floats then takes 32 KiB
@@ -38,14 +42,15 @@ def own_elements(k, n, width):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
-def column_splits(m, n, threads):  # type: ignore[no-untyped-def]
+def column_splits(m, panels, width, threads):  # type: ignore[no-untyped-def]
     """Into how many column ranges to cut C (a divisor of ``threads``); rows take the rest."""
     best, best_cost = 1, -1
     for splits in range(1, threads + 1):
         if threads % splits:
             continue
         bands = threads // splits
-        cost = ((n + splits - 1) // splits + READ) * ((m + bands - 1) // bands + READ)
+        columns = (panels + splits - 1) // splits * width
+        cost = (columns + READ) * ((m + bands - 1) // bands + READ)
         if best_cost < 0 or cost < best_cost:
             best, best_cost = splits, cost
     return best
@@ -83,10 +88,29 @@ def edge_tile(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
-def product(  # type: ignore[no-untyped-def]
-    a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, work, zero, thread, threads,
+def add_columns(sums, a, a_k, rows, count, zero):  # type: ignore[no-untyped-def]
+    """``sums[i] += sum over k of A[i, k]`` for a tile of A whose columns are contiguous."""
+    size = size_of(zero)
+    total = array_at(sums, rows, zero)
+    whole = count - count % 4
+    for k in range(0, whole, 4):  # four at a time, to spare the sums' memory
+        one = array_at(a + k * a_k * size, rows, zero)
+        two = array_at(a + (k + 1) * a_k * size, rows, zero)
+        three = array_at(a + (k + 2) * a_k * size, rows, zero)
+        four = array_at(a + (k + 3) * a_k * size, rows, zero)
+        for i in range(rows):
+            total[i] += (one[i] + two[i]) + (three[i] + four[i])
+    for k in range(whole, count):
+        one = array_at(a + k * a_k * size, rows, zero)
+        for i in range(rows):
+            total[i] += one[i]
+
+
+@njit
+def _rectangle(  # type: ignore[no-untyped-def]
+    zero, a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, sums, work, thread,
+    threads,
 ):
-    """This thread's rectangle of ``C = epilogue(init + A @ B)``; every thread must call it."""
     size, width = size_of(zero), width_of(zero)
     panels = (n + width - 1) // width
     passes = max((k + DEPTH - 1) // DEPTH, 1)
@@ -95,7 +119,7 @@ def product(  # type: ignore[no-untyped-def]
     own = packed + depth * panels * width * size
     tile = own + ROWS * DEPTH * size
 
-    splits = column_splits(m, panels * width, threads)
+    splits = column_splits(m, panels, width, threads)
     first_panel, last_panel = share(panels, thread % splits, splits)
     first_row, last_row = share(m, thread // splits, threads // splits)
     chunks = max((last_row - first_row + ROWS - 1) // ROWS, 1)
@@ -129,6 +153,8 @@ def product(  # type: ignore[no-untyped-def]
                     copy_tile(own, rows, a_here, a_k, count, rows, zero)
                     a_here_k = rows
                 a_here = own
+            if sums != 0 and first_panel == 0 < last_panel:
+                add_columns(sums + row * size, a_here, a_here_k, rows, count, zero)
             for panel in range(first_panel, last_panel):
                 column = panel * width
                 if direct:
@@ -144,3 +170,47 @@ def product(  # type: ignore[no-untyped-def]
                 else:
                     edge_tile(place, c_row, rows, n - column, a_here, a_here_row, a_here_k,
                               b_here, b_here_k, count, bias, epilogue, tile, zero)
+
+
+def _rectangle_single(  # type: ignore[no-untyped-def]
+    a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, sums, work, thread, threads,
+):
+    _rectangle(np.float32(0), a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, sums,
+               work, thread, threads)
+
+
+def _rectangle_double(  # type: ignore[no-untyped-def]
+    a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, sums, work, thread, threads,
+):
+    _rectangle(np.float64(0), a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, sums,
+               work, thread, threads)
+
+
+_named = ByName("localgrad_product", {4: _rectangle_single, 8: _rectangle_double}, 17)
+_named_call = _named.call
+
+
+def prepare(dtype: np.dtype) -> None:
+    """Compile, or load, the product of an element type, and the microkernel it calls."""
+    prepare_microkernel(dtype)
+    _named.prepare(dtype)
+
+
+@njit(cache=CACHE)
+def product(  # type: ignore[no-untyped-def]
+    a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, work, zero, thread, threads,
+):
+    """This thread's rectangle of ``C = epilogue(init + A @ B)``; every thread must call it."""
+    _named_call(zero, (a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, 0, work,
+                       thread, threads))
+
+
+@njit(cache=CACHE)
+def product_and_sums(  # type: ignore[no-untyped-def]
+    a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, sums, work, zero, thread,
+    threads,
+):
+    """``product``; where ``sums`` is an address, A (stored by columns) is also summed over k and
+    added there, while its tiles are in the cache."""
+    _named_call(zero, (a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, sums, work,
+                       thread, threads))
