@@ -47,10 +47,10 @@ def join(parts: list[Any], total: Any, table: Any, first: int) -> float:
 
 
 @cache
-def best() -> tuple[Any, Any]:
-    """``(measure, join)``: compiled where Numba is installed."""
+def best(alone: bool = False) -> tuple[Any, Any]:
+    """``(measure, join)``: compiled where Numba is installed; ``alone``: on one thread."""
     if importlib.util.find_spec("numba") is None:
         return measure, join
     from localgrad.kernels.cpu import moments
 
-    return moments.measure, moments.join
+    return (moments.measure_alone, moments.join_alone) if alone else (moments.measure, moments.join)

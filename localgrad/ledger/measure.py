@@ -19,12 +19,15 @@ BINS = 24
 
 
 class Moments:
-    """A growing table; `sizes[row]` is how many elements the row stands for."""
+    """A growing table; `sizes[row]` is how many elements the row stands for.
 
-    def __init__(self) -> None:
+    alone: measure on the calling thread, beside another package's threads.
+    """
+
+    def __init__(self, alone: bool = False) -> None:
         self.table = xp.zeros((256, COLUMNS))
         self.sizes: list[int] = []
-        self.measure, self.join = moments.best()
+        self.measure, self.join = moments.best(alone)
 
     def add(self, array: Any) -> int:
         """Measure one array, in whatever layout it lies, and return its row."""

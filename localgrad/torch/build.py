@@ -20,8 +20,6 @@ from localgrad.torch.recorder import Recorder
 from localgrad.torch.statistics import densely
 from localgrad.torch.sweep import Join, Sent, Sweep, Target
 
-_LONGEST = 256  # elements of a contribution that is written out
-
 Key = tuple[int, int, int]  # sweep, index of the node, and output (-1: the node itself)
 
 
@@ -217,8 +215,8 @@ class Build:
         )
         if own and "recomputed" in source.flags:
             edge.name = f"recomputed {part.argument}"
-        if part.tensor is not None and part.tensor.numel() <= _LONGEST:
-            edge.contribution = (densely(part.tensor) / scale).tolist()
+        if part.tensor is not None:
+            edge.contribution = densely(part.tensor) / scale
         self.sent[edge.id] = part
         self.attach(edge)
         return edge

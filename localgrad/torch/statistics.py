@@ -1,8 +1,9 @@
 """Norms and inner products of many tensors, measured on the device where they lie.
 
 On the CPU each tensor is read at once, while it is still in the cache. At level "norms" that is
-one product of the tensor with itself; otherwise it is the same pass that measures localgrad's own
-arrays. On an accelerator nothing may wait for the device: the tensors are collected, measured by
+one product of the tensor with itself, by PyTorch; otherwise it is the same pass that measures
+localgrad's own arrays, on the calling thread alone: PyTorch's threads still spin for a while after
+an operation, and a second pool of threads would fight them for the cores. On an accelerator nothing may wait for the device: the tensors are collected, measured by
 the batch, and all numbers come over in one transfer at the end.
 """
 
@@ -30,11 +31,12 @@ class Meter:
 
     def __init__(self, quick: bool = False) -> None:
         self.quick = quick
-        self.moments = Moments()
+        self.moments = Moments(alone=True)
         self.numbers: list[float] = []
         # Of each tensor: ⟨t, t⟩ where only that was measured, else its row in the table.
         self.squares: list[float | None] = []
         self.places: list[int] = []  # row in the table, or the number of elements
+        self.inners: dict[int, float] = {}  # ⟨t, sum⟩ of contributions outside of the table
         self._waiting: list[tuple[int, Tensor]] = []
         self._cells: list[tuple[int, int, Tensor]] = []  # row, column, and a number on a device
         self._promised: list[tuple[int, Tensor]] = []  # index into `numbers`, and the number
@@ -47,9 +49,7 @@ class Meter:
             if vector is not None:
                 square: float = torch.dot(vector, vector).item()
                 if _SMALLEST < square < _LARGEST:
-                    self.squares.append(square)
-                    self.places.append(tensor.numel())
-                    return len(self.places) - 1
+                    return self._squared(square, tensor.numel())
         return self._placed(self._table_row(tensor))
 
     def add_all(self, tensor: Tensor) -> int:
@@ -64,6 +64,10 @@ class Meter:
         if any(part.is_sparse for part in parts):
             parts, total = [densely(part) for part in parts], densely(total)
         if total.is_cpu:
+            if self.quick and total.dtype in _WIDE:
+                found = self._quick_join(parts, total)
+                if found is not None:
+                    return found
             first, difference = self.moments.add_join(
                 [as_array(part) for part in parts], as_array(total)
             )
@@ -118,7 +122,8 @@ class Meter:
 
     def inner(self, row: int) -> float:
         """⟨t, sum⟩ of a contribution that was measured by ``join``."""
-        return self.moments.inner(self.places[row])
+        known = self.inners.get(row)
+        return self.moments.inner(self.places[row]) if known is None else known
 
     def nonfinite(self, row: int) -> int:
         return 0 if self.squares[row] is not None else self.moments.nonfinite(self.places[row])
@@ -143,6 +148,27 @@ class Meter:
         return stats
 
     # -- how it is measured --------------------------------------------------------------------
+
+    def _quick_join(self, parts: list[Tensor], total: Tensor) -> tuple[list[int], int] | None:
+        """``join`` by products of vectors; None where these cannot be trusted."""
+        whole, *vectors = in_one_order([total, *parts])
+        gap = whole - vectors[0]
+        for vector in vectors[1:]:
+            gap -= vector
+        square = torch.dot(whole, whole).item()
+        squares = [torch.dot(vector, vector).item() for vector in vectors]
+        if not all(_SMALLEST < found < _LARGEST for found in (square, *squares)):
+            return None
+        rows = []
+        for vector, own in zip(vectors, squares):
+            rows.append(self._squared(own, vector.numel()))
+            self.inners[rows[-1]] = torch.dot(vector, whole).item()
+        return rows, self.number(torch.dot(gap, gap))
+
+    def _squared(self, square: float, size: int) -> int:
+        self.squares.append(square)
+        self.places.append(size)
+        return len(self.places) - 1
 
     def _placed(self, row: int) -> int:
         self.squares.append(None)
@@ -199,6 +225,15 @@ def flat(tensor: Tensor) -> Tensor | None:
     if torch.ops.aten.is_non_overlapping_and_dense.default(tensor):
         return tensor.as_strided((tensor.numel(),), (1,))
     return None
+
+
+def in_one_order(tensors: list[Tensor]) -> list[Tensor]:
+    """The tensors, which have one shape, as vectors with their elements in one common order."""
+    first = tensors[0]
+    if any(tensor.stride() != first.stride() for tensor in tensors):
+        return [tensor.contiguous().view(-1) for tensor in tensors]
+    vectors = [flat(tensor) for tensor in tensors]
+    return [t.reshape(-1) if v is None else v for v, t in zip(vectors, tensors)]
 
 
 def as_array(tensor: Tensor) -> Any:

@@ -84,7 +84,8 @@ def _measure_part(x: Any, row: Any) -> None:
 
 
 @njit(cache=CACHE)
-def _measure(x: Any, table: Any, index: int) -> float:
+def measure_alone(x: Any, table: Any, index: int) -> float:
+    """``measure`` on the calling thread."""
     row = table[index]
     row[:] = 0.0
     _measure_part(x, row)
@@ -111,7 +112,7 @@ def _measure_together(x: Any, table: Any, index: int, threads: int) -> float:
 def measure(x: Any, table: Any, index: int) -> float:
     """Write the moments of the contiguous vector ``x`` into row ``index``; return Σx²."""
     if x.size < _SHARED:
-        return _measure(x, table, index)
+        return measure_alone(x, table, index)
     return _measure_together(x, table, index, pool.threads)
 
 
@@ -210,7 +211,15 @@ def join(parts: list[Any], total: Any, table: Any, first: int) -> float:
 
     Every part is contiguous and has ``total``'s size and dtype.
     """
-    addresses = np.array([part.__array_interface__["data"][0] for part in parts], np.intp)
-    # `parts` keeps the memory alive meanwhile.
     alone = total.size * len(parts) < _SHARED
-    return _join(addresses, total, table, first, 1 if alone else pool.threads)
+    return _join(_addresses(parts), total, table, first, 1 if alone else pool.threads)
+
+
+def join_alone(parts: list[Any], total: Any, table: Any, first: int) -> float:
+    """``join`` on the calling thread."""
+    return _join(_addresses(parts), total, table, first, 1)
+
+
+def _addresses(parts: list[Any]) -> Any:
+    """Where the parts lie; the caller keeps their memory alive meanwhile."""
+    return np.array([part.__array_interface__["data"][0] for part in parts], np.intp)
