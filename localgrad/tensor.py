@@ -231,10 +231,10 @@ class _recording:
         if state.observer is not None:
             state.observer.began(self.enabled)
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         state.enabled = self.before
         if state.observer is not None:
-            state.observer.ended()
+            state.observer.ended(kind is not None)
 
 
 def upstream_for(output: Tensor, upstream: Any, create_graph: bool) -> Any:

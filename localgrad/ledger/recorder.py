@@ -160,13 +160,13 @@ class Recorder:
         if not recorded or self._depth > 1:
             self._deaf += 1
 
-    def ended(self) -> None:
+    def ended(self, failed: bool) -> None:
         """The innermost sweep ended, or failed."""
         if self._deaf:
             self._deaf -= 1
         self._depth -= 1
-        if not self._depth and self._pending:  # contributions whose sum nobody made
-            self.has_failed = True
+        self.has_failed |= failed
+        if not self._depth:
             self._pending = {}
 
     def arrived(self, node: Node, upstream: Any) -> None:

@@ -96,7 +96,10 @@ class StepLog:
                 StepRecord(
                     number,
                     record.loss,
-                    [_short(node.upstream and node.upstream.norm) for node in record.nodes],
+                    [
+                        _short(node.upstream.norm if node.upstream else None)
+                        for node in record.nodes
+                    ],
                     [_short(edge.norm) for edge in record.edges],
                     [_short(edge.share) for edge in record.edges],
                 ),

@@ -157,6 +157,25 @@ def test_a_checkpoint_is_one_node_and_its_gradient_is_recorded() -> None:
         (h * h).sum().backward()
     norm = np.linalg.norm(w.grad.numpy())
     assert ledger.of(w).upstream.norm == pytest.approx(norm)  # type: ignore[union-attr]
+    assert [node.kind for node in ledger.nodes].count("loss") == 1
+
+
+def test_a_sweep_inside_a_sweep_leaves_the_outer_ones_books_alone() -> None:
+    def inner(g: Any, x: Any) -> Any:
+        y = lg.asarray(x, requires_grad=True)
+        with lg.enable_grad():
+            (y**3).sum().backward()
+        return g * y.grad.numpy()
+
+    cubed = lg.custom("cubed", forward=lambda x: x**3, vjp=inner)
+    w = leaf(4)
+    with lg.Ledger() as ledger:
+        h = lg.tanh(w)
+        (cubed(h) + h).sum().backward()
+    assert ledger.record.loss is not None
+    assert [node.kind for node in ledger.nodes].count("loss") == 1
+    assert len(ledger.record.arrived(ledger.of(h))) == 2
+    assert ledger.findings() == []
 
 
 def test_a_recorded_sweep_and_the_sweep_over_it_are_both_in_the_ledger() -> None:
