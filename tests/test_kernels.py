@@ -156,6 +156,39 @@ def test_recurrent_layers(kind: str, dtype: str, monkeypatch: pytest.MonkeyPatch
         close(a, b, dtype)
 
 
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("bias", [True, False])
+def test_recurrent_layers_in_any_order(
+    kind: str, batch_first: bool, bias: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Odd sizes, given first states, and an upstream for every result and for the last alone."""
+    x, states = normal(5, 9, 37).astype("f4"), [normal(1, 5, 45).astype("f4") for _ in range(2)]
+    x = x if batch_first else np.ascontiguousarray(x.swapaxes(0, 1))
+    upstream = normal(*x.shape[:2], 45).astype("f4")
+
+    def run(wanted: str) -> list[np.ndarray]:
+        lg.manual_seed(0)
+        layer = getattr(nn, kind)(37, 45, batch_first=batch_first, bias=bias)
+        leaves = [lg.asarray(a, requires_grad=True) for a in (x, *states)]
+        given = tuple(leaves[1:]) if kind == "LSTM" else leaves[1]
+        y, last = layer(leaves[0], given)
+        last = sum(last, 0) if kind == "LSTM" else last
+        total = (last * last).sum()
+        if wanted == "all":
+            total = total + (y * lg.asarray(upstream)).sum()
+        total.backward()
+        wanted_leaves = leaves if kind == "LSTM" else leaves[:2]
+        return [y.numpy(), *(t.grad.numpy() for t in (*wanted_leaves, *layer.parameters()))]
+
+    for wanted in ("all", "last"):
+        fast = run(wanted)
+        with reference_only(monkeypatch):
+            slow = run(wanted)
+        for a, b in zip(fast, slow):
+            close(a, b, "float32")
+
+
 @pytest.mark.parametrize(
     "make",
     [

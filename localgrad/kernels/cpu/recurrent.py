@@ -1,9 +1,7 @@
-"""LSTM and GRU over whole sequences, forward and backward, one launch for all times.
+"""LSTM over whole sequences, forward and backward, one launch for all times.
 
-Products with the inputs are one large matrix product outside.  Inside, a thread owns some rows of
-the batch for all times: what its next step needs it has made itself, so the threads never wait for
-each other.  The recurrent weight is packed once.  Arguments and results are those of
-``reference_recurrent``.
+How the work is shared and where it lies is said in ``sequences``.  Arguments and results are those
+of ``reference_recurrent``.
 """
 
 from __future__ import annotations
@@ -13,90 +11,82 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from . import arena
-from .dense import linear, linear_backward
-from .emit import address
+from .dense import linear
+from .emit import address, widest
 from .functions import sigmoid, tanh
-from .host import CACHE, host
-from .launch import barrier, parallel, share
+from .host import CACHE
+from .launch import parallel, share
 from .layout import contiguous
-from .microkernel import ACCUMULATE, prepare, reduce_product
-from .pack import pack_panels, size_of, width_of
-from .pool import pool
-from .product import ROWS, edge_tile
-from .workspace import workspace
+from .microkernel import prepare
+from .sequences import (
+    batch_comes_first,
+    collected,
+    copy,
+    empty_rows,
+    ended,
+    launch_width,
+    own_buffers,
+    own_rows,
+    pack_all,
+    plain,
+    row_at,
+    rows_of,
+    sequence_of,
+    steps_of,
+)  # fmt: skip
 
 
 @njit(cache=CACHE)
-def pack_all(work, b, b_k, b_column, k, n, zero, thread, threads):  # type: ignore[no-untyped-def]
-    """Pack the whole of B for ``own_rows``; every thread must call it."""
-    size, width = size_of(zero), width_of(zero)
-    low, high = share((n + width - 1) // width, thread, threads)
-    if low < high:
-        pack_panels(work + low * k * width * size, b + low * width * b_column * size,
-                    b_k, b_column, k, min(n, high * width) - low * width, zero)
-    barrier(threads)
-
-
-@njit(cache=CACHE)
-def own_rows(c, a, rows, k, n, packed, tile, flags, zero):  # type: ignore[no-untyped-def]
-    """``C (+)= A @ B`` for ``rows`` contiguous rows of A and C, with B packed."""
-    size, width = size_of(zero), width_of(zero)
-    for row in range(0, rows, ROWS):
-        count = min(ROWS, rows - row)
-        for column in range(0, n, width):
-            place = c + (row * n + column) * size
-            panel = packed + column * k * size
-            if n - column >= width:
-                reduce_product(zero, (count, place, n, a + row * k * size, k, 1, panel, width, k,
-                                      1, 0, 0, 1, 0, 0, 0, flags))
-            else:
-                edge_tile(place, n, count, n - column, a + row * k * size, k, 1, panel, width, k,
-                          0, flags, tile, zero)
-
-
-@njit(cache=CACHE)
-def _lstm_row(gates, before, cell, state):  # type: ignore[no-untyped-def]
+def _lstm_row(gates, from_state, before, cell, state, y):  # type: ignore[no-untyped-def]
+    widest()
     size = cell.size
     i, f = gates[:size], gates[size:2 * size]
     g, o = gates[2 * size:3 * size], gates[3 * size:]
     for j in range(2 * size):
-        gates[j] = sigmoid(gates[j])
-    for j in range(size):
-        g[j] = tanh(g[j])
-    for j in range(size):
-        o[j] = sigmoid(o[j])
+        gates[j] = sigmoid(gates[j] + from_state[j])
+    for j in range(2 * size, 3 * size):
+        gates[j] = tanh(gates[j] + from_state[j])
+    for j in range(3 * size, 4 * size):
+        gates[j] = sigmoid(gates[j] + from_state[j])
     for j in range(size):
         cell[j] = f[j] * before[j] + i[j] * g[j]
     for j in range(size):
-        state[j] = o[j] * tanh(cell[j])
+        value = o[j] * tanh(cell[j])
+        state[j] = value
+        y[j] = value
 
 
 @njit(cache=CACHE)
-def _lstm_task(gates, states, cells, w_hh, work, thread, threads):  # type: ignore[no-untyped-def]
-    times, batch, size = gates.shape[0], gates.shape[1], states.shape[2]
-    zero = gates.dtype.type(0)
-    itemsize, width = size_of(zero), width_of(zero)
-    pack_all(work, address(w_hh), 1, size, size, 4 * size, zero, thread, threads)
-    tile = work + (size * ((4 * size + width - 1) // width) + thread * (ROWS + 1)) \
-        * width * itemsize
+def _lstm_task(  # type: ignore[no-untyped-def]
+    gates, y, cells, h, c, w_hh, times, time_step, row_step, work, most, thread, threads,
+):
+    batch, size = h.shape
+    zero = h.dtype.type(0)
+    end = pack_all(work, address(w_hh), 1, size, size, 4 * size, zero, thread, threads)
+    states, new, tile = own_buffers(end, most, 4 * size, size, zero, thread)
     low, high = share(batch, thread, threads)
-    if low == high:
-        return
+    for row in range(low, high):
+        copy(row_at(states, row - low, size, zero), h[row])
     for t in range(times):
-        own_rows(address(gates[t, low:]), address(states[t, low:]), high - low, size, 4 * size,
-                 work, tile, ACCUMULATE, zero)
+        own_rows(new, states, high - low, size, 4 * size, work, tile, zero)
         for row in range(low, high):
-            _lstm_row(gates[t, row], cells[t, row], cells[t + 1, row], states[t + 1, row])
+            place = t * time_step + row * row_step
+            before = c[row] if t == 0 else cells[place - time_step]
+            _lstm_row(gates[place], row_at(new, row - low, 4 * size, zero), before, cells[place],
+                      row_at(states, row - low, size, zero), y[place])
 
 
 @njit(cache=CACHE)
-def _lstm(gates, states, cells, w_hh, work, threads):  # type: ignore[no-untyped-def]
-    parallel(_lstm_task, (gates, states, cells, w_hh, work), threads)
+def _lstm(  # type: ignore[no-untyped-def]
+    gates, y, cells, h, c, w_hh, times, time_step, row_step, work, most, threads,
+):
+    parallel(_lstm_task,
+             (gates, y, cells, h, c, w_hh, times, time_step, row_step, work, most), threads)
 
 
 @njit(cache=CACHE)
 def _lstm_back_row(gates, before, cell, dh, dc, pulled):  # type: ignore[no-untyped-def]
+    widest()
     size = cell.size
     i, f = gates[:size], gates[size:2 * size]
     g, o = gates[2 * size:3 * size], gates[3 * size:]
@@ -118,41 +108,39 @@ def _lstm_back_row(gates, before, cell, dh, dc, pulled):  # type: ignore[no-unty
 
 @njit(cache=CACHE)
 def _lstm_back_task(  # type: ignore[no-untyped-def]
-    to_y, has_y, gates, cells, w_hh, dh, dc, pulled, work, thread, threads,
+    to_y, has_y, gates, y, cells, h, c, w_hh, dh, dc, pulled, before_y, times, time_step, row_step,
+    work, most, thread, threads,
 ):
-    times, batch, size = gates.shape[0], gates.shape[1], cells.shape[2]
-    zero = gates.dtype.type(0)
-    itemsize, width = size_of(zero), width_of(zero)
-    pack_all(work, address(w_hh), size, 1, 4 * size, size, zero, thread, threads)
-    tile = work + (4 * size * ((size + width - 1) // width) + thread * (ROWS + 1)) \
-        * width * itemsize
+    batch, size = h.shape
+    zero = h.dtype.type(0)
+    end = pack_all(work, address(w_hh), size, 1, 4 * size, size, zero, thread, threads)
+    _, new, tile = own_buffers(end, most, 4 * size, size, zero, thread)
     low, high = share(batch, thread, threads)
     if low == high:
         return
     for t in range(times - 1, -1, -1):
         for row in range(low, high):
-            state = dh[row]
+            place = t * time_step + row * row_step
             if has_y:
-                upstream = to_y[t, row]
+                state, upstream = dh[row], to_y[place]
                 for j in range(size):
                     state[j] += upstream[j]
-            _lstm_back_row(gates[t, row], cells[t, row], cells[t + 1, row], state, dc[row],
-                           pulled[t, row])
-        own_rows(address(dh[low:]), address(pulled[t, low:]), high - low, 4 * size, size,
-                 work, tile, 0, zero)
+            before = c[row] if t == 0 else cells[place - time_step]
+            slopes = row_at(new, row - low, 4 * size, zero)
+            _lstm_back_row(gates[place], before, cells[place], dh[row], dc[row], slopes)
+            copy(pulled[place], slopes)
+            copy(before_y[place], h[row] if t == 0 else y[place - time_step])
+        own_rows(address(dh[low:]), new, high - low, 4 * size, size, work, tile, zero)
 
 
 @njit(cache=CACHE)
 def _lstm_back(  # type: ignore[no-untyped-def]
-    to_y, has_y, gates, cells, w_hh, dh, dc, pulled, work, threads,
+    to_y, has_y, gates, y, cells, h, c, w_hh, dh, dc, pulled, before_y, times, time_step, row_step,
+    work, most, threads,
 ):
-    parallel(_lstm_back_task, (to_y, has_y, gates, cells, w_hh, dh, dc, pulled, work), threads)
-
-
-def scratch(k: int, n: int, size: int, threads: int) -> int:
-    """Bytes for a packed B of (k, n) and each thread's tile."""
-    width = host().lanes(size) * host().vectors
-    return size * width * (k * -(-n // width) + threads * (ROWS + 1))
+    parallel(_lstm_back_task,
+             (to_y, has_y, gates, y, cells, h, c, w_hh, dh, dc, pulled, before_y, times, time_step,
+              row_step, work, most), threads)
 
 
 def lstm(
@@ -161,17 +149,20 @@ def lstm(
 ) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, ...]]:
     """``c ← f c + i g``, ``h ← o tanh c`` for x (time, batch, input), gates i, f, g, o.
 
-    Returns (outputs, last h, last c), and (gates, states, cells) for the way back.
+    Returns (outputs, last h, last c), and (gates, outputs, cells, h, c) for the way back.
     """
     prepare(x.dtype)
+    first = batch_comes_first(x)
     bias = b_ih if b_hh is None else b_hh if b_ih is None else b_ih + b_hh
-    gates = linear(x, w_ih, bias)
-    states, cells = started(x, h), started(x, c)
-    threads = min(pool.threads, h.shape[0])
-    size = h.shape[1]
-    _lstm(gates, states, cells, contiguous(w_hh),
-          workspace(scratch(size, 4 * size, x.itemsize, threads)), threads)
-    return (states[1:], states[-1].copy(), cells[-1].copy()), (gates, states, cells)
+    gates = linear(rows_of(x, first), w_ih, bias)
+    h, c = contiguous(h), contiguous(c)
+    batch, size = h.shape
+    y, cells = empty_rows(x, size), empty_rows(x, size)
+    threads, most, work = launch_width(batch, 4 * size, size, x.itemsize)
+    _lstm(gates, y, cells, h, c, contiguous(w_hh), *steps_of(x, first), work, most, threads)
+    outputs = sequence_of(y, x, first)
+    last = sequence_of(cells, x, first)[-1].copy()
+    return (outputs, outputs[-1].copy(), last), (gates, outputs, cells, h, c)
 
 
 def lstm_backward(
@@ -179,39 +170,15 @@ def lstm_backward(
     b_ih: np.ndarray | None, b_hh: np.ndarray | None,
 ) -> list[Any]:
     """Downstreams of x, h, c, w_ih, w_hh, b_ih, b_hh; a part of ``upstream`` may be None."""
-    gates, states, cells = saved
-    to_y, to_h, to_c = upstream
-    dh, dc = ended(to_h, states), ended(to_c, states)
-    pulled = arena.empty(gates.shape, gates.dtype)
-    threads = min(pool.threads, dh.shape[0])
-    size = dh.shape[1]
-    given = gates[:0] if to_y is None else contiguous(to_y)
-    _lstm_back(given, to_y is not None, gates, cells, contiguous(w_hh), dh, dc, pulled,
-               workspace(scratch(4 * size, size, x.itemsize, threads)), threads)
-    return collected(pulled, pulled, x, states, w_ih, w_hh, b_ih, b_hh, [dh, dc])
-
-
-def started(x: np.ndarray, begin: np.ndarray) -> np.ndarray:
-    """Room for a state before and after every time, the first filled in."""
-    states = arena.empty((x.shape[0] + 1, *begin.shape), x.dtype)
-    states[0] = begin
-    return states
-
-
-def ended(upstream: Any, states: np.ndarray) -> np.ndarray:
-    """What comes to the last state, to be changed on the way back."""
-    if upstream is None:
-        return np.zeros(states.shape[1:], states.dtype)
-    return np.array(upstream, states.dtype, order="C")
-
-
-def collected(
-    from_input: np.ndarray, from_state: np.ndarray, x: np.ndarray, states: np.ndarray,
-    w_ih: np.ndarray, w_hh: np.ndarray, b_ih: Any, b_hh: Any, begin: list[Any],
-) -> list[Any]:
-    """All downstreams, from the gates' gradients towards the input and towards the state."""
-    dx, to_ih, bias = linear_backward(from_input, x, w_ih)
-    again = from_state is not from_input and b_hh is not None
-    _, to_hh, inner = linear_backward(from_state, states[:-1], w_hh, (False, True, again))
-    second = inner if again else bias.copy() if b_hh is not None and bias is not None else None
-    return [dx, *begin, to_ih, to_hh, None if b_ih is None else bias, second]
+    gates, outputs, cells, h, c = saved
+    first = batch_comes_first(x)
+    to_y, to_h, to_c = (plain(part, x.dtype) for part in upstream)
+    dh, dc = ended(to_h, h), ended(to_c, c)
+    batch, size = h.shape
+    pulled, before = empty_rows(x, 4 * size), empty_rows(x, size)
+    given = cells[:0] if to_y is None else rows_of(to_y, first)
+    threads, most, work = launch_width(batch, 4 * size, size, x.itemsize)
+    _lstm_back(given, to_y is not None, gates, rows_of(outputs, first), cells, h, c,
+               contiguous(w_hh), dh, dc, pulled, before, *steps_of(x, first), work, most, threads)
+    dx, rest = collected(pulled, pulled, rows_of(x, first), before, w_ih, w_hh, b_ih, b_hh)
+    return [sequence_of(dx, x, first), dh, dc, *rest]
