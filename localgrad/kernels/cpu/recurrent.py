@@ -19,6 +19,7 @@ from .launch import parallel, share
 from .layout import contiguous
 from .microkernel import prepare
 from .sequences import (
+    add,
     batch_comes_first,
     collected,
     copy,
@@ -33,6 +34,7 @@ from .sequences import (
     rows_of,
     sequence_of,
     steps_of,
+    total,
 )  # fmt: skip
 
 
@@ -42,12 +44,14 @@ def _lstm_row(gates, from_state, before, cell, state, y):  # type: ignore[no-unt
     size = cell.size
     i, f = gates[:size], gates[size:2 * size]
     g, o = gates[2 * size:3 * size], gates[3 * size:]
+    g_state, o_state = from_state[2 * size:3 * size], from_state[3 * size:]
     for j in range(2 * size):
         gates[j] = sigmoid(gates[j] + from_state[j])
-    for j in range(2 * size, 3 * size):
-        gates[j] = tanh(gates[j] + from_state[j])
-    for j in range(3 * size, 4 * size):
-        gates[j] = sigmoid(gates[j] + from_state[j])
+    # From slices: an index that counts from elsewhere than 0 keeps a loop from vectors.
+    for j in range(size):
+        g[j] = tanh(g[j] + g_state[j])
+    for j in range(size):
+        o[j] = sigmoid(o[j] + o_state[j])
     for j in range(size):
         cell[j] = f[j] * before[j] + i[j] * g[j]
     for j in range(size):
@@ -108,8 +112,8 @@ def _lstm_back_row(gates, before, cell, dh, dc, pulled):  # type: ignore[no-unty
 
 @njit(cache=CACHE)
 def _lstm_back_task(  # type: ignore[no-untyped-def]
-    to_y, has_y, gates, y, cells, h, c, w_hh, dh, dc, pulled, before_y, times, time_step, row_step,
-    work, most, thread, threads,
+    to_y, has_y, gates, y, cells, h, c, w_hh, dh, dc, pulled, before_y, sums, times, time_step,
+    row_step, work, most, thread, threads,
 ):
     batch, size = h.shape
     zero = h.dtype.type(0)
@@ -122,25 +126,24 @@ def _lstm_back_task(  # type: ignore[no-untyped-def]
         for row in range(low, high):
             place = t * time_step + row * row_step
             if has_y:
-                state, upstream = dh[row], to_y[place]
-                for j in range(size):
-                    state[j] += upstream[j]
+                add(dh[row], to_y[place])
             before = c[row] if t == 0 else cells[place - time_step]
             slopes = row_at(new, row - low, 4 * size, zero)
             _lstm_back_row(gates[place], before, cells[place], dh[row], dc[row], slopes)
             copy(pulled[place], slopes)
+            add(sums[thread], slopes)
             copy(before_y[place], h[row] if t == 0 else y[place - time_step])
         own_rows(address(dh[low:]), new, high - low, 4 * size, size, work, tile, zero)
 
 
 @njit(cache=CACHE)
 def _lstm_back(  # type: ignore[no-untyped-def]
-    to_y, has_y, gates, y, cells, h, c, w_hh, dh, dc, pulled, before_y, times, time_step, row_step,
-    work, most, threads,
+    to_y, has_y, gates, y, cells, h, c, w_hh, dh, dc, pulled, before_y, sums, times, time_step,
+    row_step, work, most, threads,
 ):
     parallel(_lstm_back_task,
-             (to_y, has_y, gates, y, cells, h, c, w_hh, dh, dc, pulled, before_y, times, time_step,
-              row_step, work, most), threads)
+             (to_y, has_y, gates, y, cells, h, c, w_hh, dh, dc, pulled, before_y, sums, times,
+              time_step, row_step, work, most), threads)
 
 
 def lstm(
@@ -178,7 +181,9 @@ def lstm_backward(
     pulled, before = empty_rows(x, 4 * size), empty_rows(x, size)
     given = cells[:0] if to_y is None else rows_of(to_y, first)
     threads, most, work = launch_width(batch, 4 * size, size, x.itemsize)
+    sums = np.zeros((threads, 4 * size), x.dtype)
     _lstm_back(given, to_y is not None, gates, rows_of(outputs, first), cells, h, c,
-               contiguous(w_hh), dh, dc, pulled, before, *steps_of(x, first), work, most, threads)
-    dx, rest = collected(pulled, pulled, rows_of(x, first), before, w_ih, w_hh, b_ih, b_hh)
-    return [sequence_of(dx, x, first), dh, dc, *rest]
+               contiguous(w_hh), dh, dc, pulled, before, sums, *steps_of(x, first), work, most,
+               threads)
+    dx, *weights = collected(pulled, pulled, rows_of(x, first), before, w_ih, w_hh)
+    return [sequence_of(dx, x, first), dh, dc, *weights, total(b_ih, sums), total(b_hh, sums)]

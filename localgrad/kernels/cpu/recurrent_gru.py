@@ -18,6 +18,7 @@ from .launch import parallel, share
 from .layout import contiguous
 from .microkernel import prepare
 from .sequences import (
+    add,
     batch_comes_first,
     collected,
     copy,
@@ -32,6 +33,7 @@ from .sequences import (
     rows_of,
     sequence_of,
     steps_of,
+    total,
 )  # fmt: skip
 
 
@@ -42,8 +44,9 @@ def _gru_row(gates, from_state, b_hh, state, inner, y):  # type: ignore[no-untyp
     z, n = gates[size:2 * size], gates[2 * size:]
     for j in range(2 * size):
         gates[j] = sigmoid(gates[j] + (from_state[j] + b_hh[j]))
+    from_n, b_n = from_state[2 * size:], b_hh[2 * size:]
     for j in range(size):
-        candidate = from_state[2 * size + j] + b_hh[2 * size + j]
+        candidate = from_n[j] + b_n[j]
         inner[j] = candidate
         n[j] = tanh(n[j] + gates[j] * candidate)
     for j in range(size):
@@ -86,25 +89,24 @@ def _gru_back_row(gates, before, inner, dh, pulled, slopes):  # type: ignore[no-
     widest()
     size = dh.size
     r, z, n = gates[:size], gates[size:2 * size], gates[2 * size:]
+    to_z, to_n, through_r = slopes[size:2 * size], pulled[2 * size:], slopes[2 * size:]
     one = gates.dtype.type(1)
     for j in range(size):
-        slope = dh[j] * (one - z[j]) * (one - n[j] * n[j])
-        pulled[2 * size + j] = slope
-        slopes[2 * size + j] = slope * r[j]
-        to_r = slope * inner[j] * r[j] * (one - r[j])
-        pulled[j] = to_r
-        slopes[j] = to_r
+        to_n[j] = dh[j] * (one - z[j]) * (one - n[j] * n[j])
     for j in range(size):
-        to_z = dh[j] * (before[j] - n[j]) * z[j] * (one - z[j])
-        pulled[size + j] = to_z
-        slopes[size + j] = to_z
+        through_r[j] = to_n[j] * r[j]
+        slopes[j] = to_n[j] * inner[j] * r[j] * (one - r[j])
+    for j in range(size):
+        to_z[j] = dh[j] * (before[j] - n[j]) * z[j] * (one - z[j])
         dh[j] *= z[j]
+    for j in range(2 * size):
+        pulled[j] = slopes[j]
 
 
 @njit(cache=CACHE)
 def _gru_back_task(  # type: ignore[no-untyped-def]
-    to_y, has_y, gates, y, inner, h, w_hh, dh, pulled, from_state, before_y, times, time_step,
-    row_step, work, most, thread, threads,
+    to_y, has_y, gates, y, inner, h, w_hh, dh, pulled, from_state, before_y, sums, sums_n, times,
+    time_step, row_step, work, most, thread, threads,
 ):
     batch, size = h.shape
     zero = h.dtype.type(0)
@@ -115,29 +117,27 @@ def _gru_back_task(  # type: ignore[no-untyped-def]
         for row in range(low, high):
             place = t * time_step + row * row_step
             if has_y:
-                state, upstream = dh[row], to_y[place]
-                for j in range(size):
-                    state[j] += upstream[j]
+                add(dh[row], to_y[place])
             before = h[row] if t == 0 else y[place - time_step]
             slopes = row_at(new, row - low, 3 * size, zero)
             _gru_back_row(gates[place], before, inner[place], dh[row], pulled[place], slopes)
             copy(from_state[place], slopes)
+            add(sums[thread], slopes)
+            add(sums_n[thread], pulled[place, 2 * size:])
             copy(before_y[place], before)
         own_rows(more, new, high - low, 3 * size, size, work, tile, zero)
         for row in range(low, high):
-            state, added = dh[row], row_at(more, row - low, size, zero)
-            for j in range(size):
-                state[j] += added[j]
+            add(dh[row], row_at(more, row - low, size, zero))
 
 
 @njit(cache=CACHE)
 def _gru_back(  # type: ignore[no-untyped-def]
-    to_y, has_y, gates, y, inner, h, w_hh, dh, pulled, from_state, before_y, times, time_step,
-    row_step, work, most, threads,
+    to_y, has_y, gates, y, inner, h, w_hh, dh, pulled, from_state, before_y, sums, sums_n, times,
+    time_step, row_step, work, most, threads,
 ):
     parallel(_gru_back_task,
-             (to_y, has_y, gates, y, inner, h, w_hh, dh, pulled, from_state, before_y, times,
-              time_step, row_step, work, most), threads)
+             (to_y, has_y, gates, y, inner, h, w_hh, dh, pulled, from_state, before_y, sums,
+              sums_n, times, time_step, row_step, work, most), threads)
 
 
 def gru(
@@ -175,7 +175,11 @@ def gru_backward(
     before = empty_rows(x, size)
     given = inner[:0] if to_y is None else rows_of(to_y, first)
     threads, most, work = launch_width(batch, 3 * size, size, x.itemsize)
+    sums, sums_n = np.zeros((threads, 3 * size), x.dtype), np.zeros((threads, size), x.dtype)
     _gru_back(given, to_y is not None, gates, rows_of(outputs, first), inner, h, contiguous(w_hh),
-              dh, pulled, from_state, before, *steps_of(x, first), work, most, threads)
-    dx, rest = collected(pulled, from_state, rows_of(x, first), before, w_ih, w_hh, b_ih, b_hh)
-    return [sequence_of(dx, x, first), dh, *rest]
+              dh, pulled, from_state, before, sums, sums_n, *steps_of(x, first), work, most,
+              threads)
+    dx, *weights = collected(pulled, from_state, rows_of(x, first), before, w_ih, w_hh)
+    to_b_hh = total(b_hh, sums)
+    sums[:, 2 * size:] = sums_n  # all else goes to both biases alike
+    return [sequence_of(dx, x, first), dh, *weights, total(b_ih, sums), to_b_hh]

@@ -31,6 +31,7 @@ from .workspace import workspace
 def pack_all(work, b, b_k, b_column, k, n, zero, thread, threads):  # type: ignore[no-untyped-def]
     """Pack the whole of B for ``own_rows``; every thread must call it.  Returns its end."""
     size, width = size_of(zero), width_of(zero)
+    b_k, b_column = np.int64(b_k), np.int64(b_column)  # no packing for each constant stride
     panels = (n + width - 1) // width
     low, high = share(panels, thread, threads)
     if low < high:
@@ -76,6 +77,13 @@ def copy(target, source):  # type: ignore[no-untyped-def]
     """``target[:] = source``, as a loop, which is all that a short row needs."""
     for j in range(target.size):
         target[j] = source[j]
+
+
+@njit(cache=CACHE)
+def add(target, source):  # type: ignore[no-untyped-def]
+    """``target[:] += source``."""
+    for j in range(target.size):
+        target[j] += source[j]
 
 
 def launch_width(batch: int, gates: int, size: int, itemsize: int) -> tuple[int, int, int]:
@@ -129,15 +137,18 @@ def ended(upstream: Any, h: np.ndarray) -> np.ndarray:
 
 def collected(
     from_input: np.ndarray, from_state: np.ndarray, x: np.ndarray, before: np.ndarray,
-    w_ih: np.ndarray, w_hh: np.ndarray, b_ih: Any, b_hh: Any,
-) -> tuple[Any, list[Any]]:
-    """Downstreams of the rows of x, and of w_ih, w_hh, b_ih, b_hh, from the gates' gradients
-    towards the input and towards the states ``before``."""
-    dx, to_ih, bias = linear_backward(from_input, x, w_ih)
-    again = from_state is not from_input and b_hh is not None
-    _, to_hh, inner = linear_backward(from_state, before, w_hh, (False, True, again))
-    second = inner if again else bias.copy() if b_hh is not None and bias is not None else None
-    return dx, [to_ih, to_hh, None if b_ih is None else bias, second]
+    w_ih: np.ndarray, w_hh: np.ndarray,
+) -> tuple[Any, Any, Any]:
+    """Downstreams of the rows of x, of w_ih and of w_hh, from the gates' gradients towards the
+    input and towards the states ``before``."""
+    dx, to_ih, _ = linear_backward(from_input, x, w_ih, (True, True, False))
+    _, to_hh, _ = linear_backward(from_state, before, w_hh, (False, True, False))
+    return dx, to_ih, to_hh
+
+
+def total(bias: Any, sums: np.ndarray) -> Any:
+    """The downstream of a bias, if there is one, from every thread's sum."""
+    return None if bias is None else sums.sum(axis=0)
 
 
 def empty_rows(x: np.ndarray, width: int) -> np.ndarray:
