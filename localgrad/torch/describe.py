@@ -155,11 +155,9 @@ class Describe:
             record.shape = list(known.shape)
             record.dtype = str(known.dtype).removeprefix("torch.")
         key = entry.node._sequence_nr(), slot
-        row = entry.log.values.get(key)
+        row = sweep.root_rows.get((index, slot), entry.log.values.get(key))
         if row is not None:
             record.value = self.meter.stats(row, 1.0, entry.log.tensors.get(key))
-        elif (index, slot) in sweep.root_rows:
-            record.value = self.meter.stats(sweep.root_rows[index, slot])
         count = entry.log.units.get(key)
         if count is not None:
             record.units = count.read(self.meter)

@@ -95,10 +95,29 @@ class Ledger(BaseLedger):
             for item in super().findings()
             if item.kind != "unused" or item.node not in unreached
         ]
+        for item in found:
+            self._overflowed(item)
         if not self.accumulates:
             found += self._accumulated()
         self.record.findings = found
         return found
+
+    def _overflowed(self, finding: Finding) -> None:
+        """Say so where a gradient left the numbers under a loss scale of mixed precision."""
+        build = self._build()
+        node = None if finding.node is None else build.record.nodes[finding.node]
+        if finding.kind != "nonfinite" or node is None or node.birth not in ("local", "merge"):
+            return
+        scale = build.describe.scale(build.recorder.sweeps[node.sweep])
+        if scale <= 1:
+            return
+        finding.severity = "warning"
+        finding.message += f" All gradients are multiplied by the loss scale {number(scale)} here."
+        finding.evidence["loss scale"] = scale
+        finding.advice = (
+            "The scaler skips such a step and lowers its scale: now and then that is as it should "
+            "be. If every step overflows, begin with a smaller init_scale. " + finding.advice
+        )
 
     def _accumulated(self) -> list[Finding]:
         """Parameters whose ``.grad`` was not empty before the first sweep."""

@@ -5,10 +5,11 @@ A place is kept as a code object and a line number, and becomes words only when 
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from types import CodeType, FrameType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -67,12 +68,26 @@ def name_of(tensor: object) -> str | None:
     """What the user's frames call an object: the name of a local or global variable."""
     frame = user_frame(2)
     while frame is not None:
-        for variables in (frame.f_locals, frame.f_globals):
+        for variables in (local_variables(frame), frame.f_globals):
             for name, value in variables.items():
                 if value is tensor:
                     return name
         frame = frame.f_back
     return None
+
+
+def local_variables(frame: FrameType) -> dict[str, Any]:
+    """The variables of a frame, by name.
+
+    Before Python 3.13 a frame keeps what ``f_locals`` gave, and with it every value alive until
+    its function returns: a training loop would hold the graph of a step that is over.
+    """
+    kept = frame.f_locals
+    found = dict(kept)
+    is_copy = frame.f_code.co_flags & inspect.CO_OPTIMIZED and isinstance(kept, dict)
+    if is_copy and sys.getrefcount(kept) <= 3:  # the frame, `kept`, the argument: nobody else
+        kept.clear()
+    return found
 
 
 def is_internal(filename: str) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import BackwardCFunction
 from torch.overrides import _get_current_function_mode_stack, _pop_mode, _push_mode
 
 from localgrad import errors_of_ledgers as errors
@@ -25,7 +27,7 @@ from localgrad.ledger.thresholds import Thresholds
 from localgrad.torch.cuts import OpenCut
 from localgrad.torch.forward import Change, Log, Watch
 from localgrad.torch.modules import ModuleTracker
-from localgrad.torch.places import Place, here, name_of
+from localgrad.torch.places import Place, here, local_variables, name_of
 from localgrad.torch.statistics import Meter
 from localgrad.torch.sweep import GradBefore, Sweep, Target, unfinished
 from localgrad.torch.walk import Entry, roots_of
@@ -142,7 +144,7 @@ class Recorder:
         without = [t for t in outputs if isinstance(t, Tensor) and not t.requires_grad]
         for tensor in without:
             cuts = self.watch.cuts.behind(tensor)
-            self.lost.append(Lost(tensor, here(3), self.meter.add(tensor.detach()), cuts))
+            self.lost.append(Lost(tensor, here(3), self.meter.add_all(tensor.detach()), cuts))
         return not without
 
     def _run_first(self, engine: Any, outputs: Any, args: Any, kwargs: Any) -> Any:
@@ -160,7 +162,7 @@ class Recorder:
             result = engine(outputs, *args, **kwargs)
             self._note_gradients(sweep, after=True)
             return result
-        except RuntimeError as error:
+        except BaseException as error:
             self._explain(sweep, error)
             raise
         finally:
@@ -196,7 +198,7 @@ class Recorder:
                 if self.level != "norms":
                     sweep.seeds.append(torch.ones_like(output) if seed is None else seed.clone())
                 if isinstance(output, Tensor):
-                    sweep.root_rows[root] = self.meter.add(output.detach())
+                    sweep.root_rows[root] = self.meter.add_all(output.detach())
         self._name_leaves(sweep.graph.entries[entries.start :])
         sweep.listen(entries, roots, list(seeds), owner, self._hooked(sweep, entries, log))
         for index in entries:
@@ -244,8 +246,8 @@ class Recorder:
         """The node whose backward is running: its ``ctx`` is in a frame above this one."""
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
-            context = frame.f_locals.get("ctx")
-            if context is not None and context in sweep.graph.index:
+            context = local_variables(frame).get("ctx")
+            if isinstance(context, BackwardCFunction) and context in sweep.graph.index:
                 return sweep.graph.index[context]
             frame = frame.f_back
         return None
@@ -283,9 +285,9 @@ class Recorder:
                     row = self.meter.add(grad.detach())
                     sweep.grads[index] = sweep.grads[index]._replace(after=row)
 
-    def _explain(self, sweep: Sweep, error: RuntimeError) -> None:
+    def _explain(self, sweep: Sweep, error: BaseException) -> None:
         """Find the operation that overwrote a value which a node had kept."""
-        sweep.error = str(error)
+        sweep.error = str(error) or type(error).__name__
         versions = _CHANGED.search(sweep.error)
         failed = unfinished(sweep.graph, sweep.done)
         if versions is None or failed is None:
@@ -318,14 +320,17 @@ def eager() -> Iterator[None]:
     if "torch._dynamo" not in sys.modules:  # nothing was compiled, and importing it takes seconds
         yield
         return
-    stance = getattr(torch.compiler, "set_stance", None)
-    if stance is not None:
-        with stance("force_eager"):
+    with warnings.catch_warnings():
+        # Our hooks on all modules are called for the wrapper too, which the tracker knows.
+        warnings.filterwarnings("ignore", "Using `torch.compile.module.` when there are global")
+        stance = getattr(torch.compiler, "set_stance", None)
+        if stance is not None:  # PyTorch 2.6 and newer
+            with stance("force_eager"):
+                yield
+            return
+        config = torch._dynamo.config
+        before, config.disable = config.disable, True
+        try:
             yield
-        return
-    config = torch._dynamo.config
-    before, config.disable = config.disable, True
-    try:
-        yield
-    finally:
-        config.disable = before
+        finally:
+            config.disable = before

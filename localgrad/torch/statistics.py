@@ -4,7 +4,8 @@ On the CPU each tensor is read at once, while it is still in the cache. At level
 one product of the tensor with itself, by PyTorch; otherwise it is the same pass that measures
 localgrad's own arrays, on the calling thread alone: PyTorch's threads still spin for a while after
 an operation, and a second pool of threads would fight them for the cores. On an accelerator
-nothing may wait for the device: the tensors are collected, measured by the batch, and all numbers come over in one transfer at the end.
+nothing may wait for the device: the tensors are collected, measured by the batch, and all numbers
+come over in one transfer at the end.
 """
 
 from __future__ import annotations

@@ -17,14 +17,6 @@ LEVELS = ("norms", "edges", "values")
 LARGEST_GAP = 1e-6
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def record(name: str, level: str) -> tuple[Ledger, Any, list[Any]]:
     model, losses = NETWORKS[name]()
     with Ledger(model, level=level, accumulates=True) as ledger:
