@@ -89,6 +89,8 @@ def _input_shapes(likes: Any, shape: list[int], count: int) -> list[list[int]]:
 @cache
 def formula_of(op: Any) -> Formula:
     """What the operation sends to each argument, as text and LaTeX; a fused one by its words."""
+    if op.kind == "composite" and op.rule:
+        return Formula(op.rule.text, op.rule.latex)
     if op.kind == "composite" and op.__doc__:
         return Formula(op.__doc__)
     rules = {name: rule for name, rule in formulas(op).items() if name != "y"}

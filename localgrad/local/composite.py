@@ -17,6 +17,7 @@ from localgrad.kernels import reference as xp
 from localgrad.local.linear import Linear
 from localgrad.local.operation import LEAF_PLAN, Operation, Plan, likes_of, ndarray, parameters_of
 from localgrad.local.parts import unpack
+from localgrad.local.symbol import Formula
 from localgrad.tensor import Tensor, gradients
 
 ALIAS = Linear("alias", lambda x: x, lambda g: g)
@@ -45,9 +46,11 @@ class Composite(Operation):
         backward: Callable[..., Any],
         *,
         arguments: Sequence[str],
+        rule: Formula | None = None,
         **words: Any,
     ) -> None:
         super().__init__(name, derivation, {}, arguments=arguments, **words)
+        self.rule = rule  # what each argument receives, for people
         self.derivation = derivation
         self.fused_forward = forward
         self.fused_backward = backward

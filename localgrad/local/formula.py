@@ -16,7 +16,7 @@ from localgrad.local.operation import Operation, parameters_of
 from localgrad.local.pointwise import Pointwise
 from localgrad.local.reduction import Reduction
 from localgrad.local.select import Select
-from localgrad.local.symbol import PRODUCT, Formula, Symbol, call, quotient, symbol
+from localgrad.local.symbol import PRODUCT, Formula, Symbol, call, escaped, quotient, symbol
 
 UPSTREAM = Symbol("g", "g")
 
@@ -56,7 +56,8 @@ def downstream_formula(op: Operation, index: int, **names: Symbol) -> Formula:
     read = attempt(lambda: reader(op, index, names))
     if read is None:
         argument = "xᵢ" if op.variadic else op.arguments[index]
-        read = call(f"{op.name}′[{argument}]", names.get("g", UPSTREAM))
+        latex = rf"\operatorname{{{escaped(op.name)}}}'_{{{Symbol(argument).latex}}}"
+        read = call(f"{op.name}′[{argument}]", names.get("g", UPSTREAM), latex=latex)
     return as_formula(read)
 
 

@@ -49,6 +49,21 @@ class Formula(NamedTuple):
     latex: str
 
 
+INDICES = {"₁": "_1", "₂": "_2", "ᵢ": "_i", "…": r"\dots"}
+
+
+def name_in_latex(name: str) -> str:
+    """A letter as it stands; a longer name upright, which would read as a product of letters."""
+    for index, latex in INDICES.items():
+        if index in name:
+            return name.replace(index, latex)
+    return rf"\mathrm{{{escaped(name)}}}" if len(name) > 1 and name.isidentifier() else name
+
+
+def escaped(name: str) -> str:
+    return name.replace("_", r"\_")
+
+
 class Symbol:
     """An expression: how it reads, and how tightly its outermost operation binds."""
 
@@ -58,7 +73,7 @@ class Symbol:
 
     def __init__(self, text: str, latex: str | None = None, binds: int = ATOM) -> None:
         self.text = text
-        self.latex = text if latex is None else latex
+        self.latex = name_in_latex(text) if latex is None else latex
         self.binds = binds
 
     def __repr__(self) -> str:
@@ -279,12 +294,24 @@ def function(name: str, *arguments: Any) -> Symbol:
     if name == "sqrt":
         inner = symbol(arguments[0])
         return Symbol(f"√{wrap(inner, ATOM).text}", rf"\sqrt{{{inner.latex}}}", POWER)
+    if name == "where":
+        return either(*arguments)
     return call(name, *arguments)
 
 
-def call(name: str, *arguments: Any) -> Symbol:
+def either(condition: Any, one: Any, other: Any) -> Symbol:
+    """where(condition, one, other); in LaTeX the two cases one above the other."""
+    read = call("where", condition, one, other)
+    test, first, second = (symbol(part).latex for part in (condition, one, other))
+    cases = rf"{first} & \text{{if }} {test} \\ {second} & \text{{otherwise}}"
+    return Symbol(read.text, rf"\begin{{cases}} {cases} \end{{cases}}")
+
+
+def call(name: str, *arguments: Any, latex: str | None = None) -> Symbol:
+    """The function of this name; `latex` is the name's, where it is not the name itself."""
     parts = [symbol(a) for a in arguments if not isinstance(a, dict)]
-    latex = LATEX_FUNCTIONS.get(name, rf"\operatorname{{{name.replace('_', chr(92) + '_')}}}")
+    if latex is None:
+        latex = LATEX_FUNCTIONS.get(name, rf"\operatorname{{{escaped(name)}}}")
     return Symbol(
         f"{name}({', '.join(p.text for p in parts)})",
         rf"{latex}\left({', '.join(p.latex for p in parts)}\right)",

@@ -10,6 +10,7 @@ from localgrad.kernels import reference as xp
 from localgrad.local.composite import composite
 from localgrad.local.pointwise import pointwise
 from localgrad.local.select import select
+from localgrad.local.symbol import Formula
 from localgrad.ops import draw
 from localgrad.tensor import Tensor
 
@@ -93,6 +94,7 @@ gelu_fused = composite(
     lambda g, saved, needs, x: [
         kernels.gelu_backward(g, x) if kernels.pays(x) else gelu_slope(g, x)
     ],
+    rule=Formula("g·(Φ(x) + x·φ(x))", r"g \left(\Phi(x) + x \, \varphi(x)\right)"),
     doc="x · Φ(x), of a large x in one pass each way.",
     example=draw.anywhere,
 )

@@ -109,11 +109,11 @@ def _stats_columns(column: list[dict[str, Any] | None]) -> dict[str, Any]:
 
 
 def _heights(counts: list[int] | None) -> list[int] | None:
-    """Counts in thousandths of the largest; what is not empty stays visible."""
+    """Roots of the counts, 0 to 99: the tails stay visible beside the peak."""
     if not counts:
         return None
     most = max(*counts, 1)
-    return [-(-count * 1000 // most) for count in counts]
+    return [math.ceil(99 * math.sqrt(count / most)) for count in counts]
 
 
 def _column(column: list[Any], words: bool) -> Any:

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from localgrad.ledger.model import Finding, LedgerRecord
+from localgrad.ledger.paths import strongest_routes
 from localgrad.report.profile import Bar, profile
+from localgrad.report.routes import route_tree
 
 if TYPE_CHECKING:
     from localgrad.ledger.explain import Explanation, Term
@@ -18,11 +20,12 @@ _BRANCHES = ("blue", "magenta", "cyan", "green", "yellow")
 _WIDTH = 40
 _MOST_PRODUCTS = 4
 _CHIPS = 5
+_ROUTES = 3
 
 
 def ledger_text(record: LedgerRecord, width: int = 100) -> str:
     """Return the whole report as plain text."""
-    return _render(_ledger(record), width)
+    return _render(_ledger(record, width), width)
 
 
 def print_ledger(record: LedgerRecord) -> None:
@@ -30,7 +33,7 @@ def print_ledger(record: LedgerRecord) -> None:
     from rich.console import Console
 
     console = Console()
-    for part in _ledger(record):
+    for part in _ledger(record, console.width):
         console.print(part)
 
 
@@ -53,7 +56,7 @@ def show(explanation: Explanation) -> None:
 # -- the parts ---------------------------------------------------------------------------------
 
 
-def _ledger(record: LedgerRecord) -> Iterable[Any]:
+def _ledger(record: LedgerRecord, width: int) -> Iterable[Any]:
     from rich.text import Text
 
     loss = "" if record.loss is None else f"   loss {record.loss:.6g}"
@@ -68,7 +71,21 @@ def _ledger(record: LedgerRecord) -> Iterable[Any]:
     bars = profile(record)
     if bars:
         yield Text("\ngradient norm by depth (log), split by the branches it came through")
-        yield from _bars(bars)
+        yield from _bars(bars, width)
+    yield from _routes(record)
+
+
+def _routes(record: LedgerRecord) -> Iterable[Any]:
+    """The thickest routes to the parameter that is farthest from the loss."""
+    from rich.text import Text
+
+    first = next((node for node in record.parameters() if node.upstream is not None), None)
+    if first is None or first.upstream is None or not 0 < first.upstream.norm < math.inf:
+        return  # no part of nothing, or of NaN, came by any road
+    places = [node.place for node in record.nodes]
+    title = f"thickest routes from the loss to {first.place}"
+    yield Text()
+    yield route_tree(title, strongest_routes(record, first.id, _ROUTES), places)
 
 
 def verdict(findings: list[Finding]) -> Any:
@@ -105,22 +122,25 @@ def _finding(finding: Finding) -> Iterable[Any]:
     yield Text(f"    → {finding.advice}", style="italic")
 
 
-def _bars(bars: list[Bar]) -> Iterable[Any]:
+def _bars(bars: list[Bar], width: int) -> Iterable[Any]:
+    """A line a bar: block, bar, norm, and the branches as far as the line has room."""
     from rich.text import Text
 
     finite = [bar.norm for bar in bars if bar.norm > 0 and math.isfinite(bar.norm)]
     low = math.log10(min(finite)) - 0.5 if finite else 0.0
     high = math.log10(max(finite)) if finite else 1.0
-    longest = max(len(bar.label) for bar in bars)
+    names = min(max(len(bar.label) for bar in bars), width // 4)
+    joined = any(len(bar.branches) > 1 for bar in bars)
+    longest = max(8, min(_WIDTH, (width - names) // 3 if joined else width - names - 16))
     for bar in bars:
-        line = Text(f"  {bar.label:<{longest}}  ")
+        line = Text(f"  {_shortened(bar.label, names):<{names}}  ", no_wrap=True)
         if bar.norm == 0:
             line.append("0, exactly", style="dim")
         elif not math.isfinite(bar.norm):
             line.append(f"{bar.norm}", style="bold red")
         else:
             part = (math.log10(bar.norm) - low) / max(high - low, 1e-9)
-            cells = max(1, round(part * _WIDTH))
+            cells = max(1, round(part * longest))
             for index, (branch, count) in enumerate(_split(bar, cells)):
                 sign = "▒" if branch < 0 else "█"
                 line.append(sign * count, style=_BRANCHES[index % len(_BRANCHES)])
@@ -128,7 +148,13 @@ def _bars(bars: list[Bar]) -> Iterable[Any]:
             if len(bar.branches) > 1:
                 named = ", ".join(f"{share:+.0%} {name}" for name, share in bar.branches)
                 line.append(f"  {named}", style="dim")
+        line.truncate(width - 1, overflow="ellipsis")
         yield line
+
+
+def _shortened(name: str, length: int) -> str:
+    """The end of a name, which tells it from its neighbours."""
+    return name if len(name) <= length else f"…{name[1 - length :]}"
 
 
 def _split(bar: Bar, cells: int) -> list[tuple[float, int]]:
@@ -147,7 +173,6 @@ def _split(bar: Bar, cells: int) -> list[tuple[float, int]]:
 
 def _explanation(explanation: Explanation) -> Iterable[Any]:
     from rich.text import Text
-    from rich.tree import Tree
 
     node = explanation.node
     stats = node.upstream
@@ -173,11 +198,9 @@ def _explanation(explanation: Explanation) -> Iterable[Any]:
     if node.absence:
         yield Text(f"  {node.absence}", style="yellow")
     if explanation.routes:
-        tree = Tree("routes from the loss, the thickest first")
-        for route in explanation.routes:
-            steps = _folded([explanation.places[i] for i in route.nodes])
-            tree.add(Text(f"{route.share:+.1%}  " + " → ".join(steps)))
-        yield tree
+        yield route_tree(
+            "routes from the loss, the thickest first", explanation.routes, explanation.places
+        )
 
 
 def _term(term: Term) -> Iterable[Any]:
@@ -212,19 +235,6 @@ def _arithmetic(term: Term) -> str:
 
 def _signed(value: float) -> str:
     return f"({value:.4g})" if value < 0 else f"{value:.4g}"
-
-
-def _folded(names: list[str]) -> list[str]:
-    """Repeated neighbours once, with their number."""
-    result: list[str] = []
-    counts: list[int] = []
-    for name in names:
-        if result and result[-1] == name:
-            counts[-1] += 1
-        else:
-            result.append(name)
-            counts.append(1)
-    return [name if n == 1 else f"{name} ×{n}" for name, n in zip(result, counts)]
 
 
 def _number(value: float | int | str | None) -> str:

@@ -6,6 +6,8 @@ import re
 import struct
 from typing import Any
 
+import localgrad as lg
+from localgrad.ledger.model import Formula
 from tests.browser.conftest import Open, until
 from tests.browser.synthetic import transformer, with_findings
 
@@ -80,7 +82,7 @@ def test_the_panel_of_a_node_tells_its_whole_account(open_ledger: Open) -> None:
         "Distribution of the gradient",
         f"{node.where} in forward",
     ]
-    assert "∂a = g" in page.locator(".formula .rule").inner_text()
+    assert "∂a = g" in page.locator(".formula .rule").first.inner_text()
     upstream = page.locator(".panel table").nth(1)
     assert upstream.locator("tbody tr").count() == 2
     assert upstream.locator("tfoot td").all_inner_texts()[2] == "100 %"
@@ -220,3 +222,64 @@ def test_everything_has_a_key_and_the_keys_are_listed(open_ledger: Open) -> None
     assert not page.locator(".help").is_visible()
     page.keyboard.press("s")
     assert not page.locator(".panel").is_visible()
+
+
+def test_every_declared_rule_is_drawn_as_mathematics(open_ledger: Open) -> None:
+    """One node an operation of the registry, LaTeX as the ledger records it."""
+    from localgrad.ledger.describe import formula_of
+    from localgrad.local.operation import Operation
+
+    record = transformer(1)
+    rules = {
+        (op.name, rule.text, rule.latex)
+        for op in Operation.registry
+        if op.module.startswith("localgrad.") and (rule := formula_of(op)).latex
+    }
+    assert len(rules) > 100
+    loss = record.nodes[-1]
+    latex = ",\\quad ".join(str(rule[2]) for rule in sorted(rules))
+    loss.formula = Formula(",  ".join(rule[1] for rule in sorted(rules)), latex)
+    lines = latex.count(",\\quad ") + 1
+    page = open_ledger(record)
+    search(page, "loss")
+    page.keyboard.press("Enter")
+    assert page.locator(".formula .rule math").count() == lines
+    assert page.locator(".formula .words").count() == 0
+    assert page.locator(".formula mfrac").first.bounding_box()["height"] > 20
+
+
+def test_a_rule_that_is_no_latex_stays_text(open_ledger: Open) -> None:
+    record = transformer(1)
+    record.nodes[-1].formula = Formula("g·`x` <b>", r"\frac{g")
+    page = open_ledger(record)
+    search(page, "loss")
+    page.keyboard.press("Enter")
+    assert page.locator(".formula .words").inner_text() == "g·x <b>"
+    assert page.locator(".formula code").inner_text() == "x"
+    assert page.locator(".formula math").count() == 0
+
+
+def test_members_of_a_list_run_one_by_one_stand_on_their_own(open_ledger: Open) -> None:
+    """`for stage in self.stages: x = relu(stage(x))`: nobody calls the list itself."""
+
+    class Net(lg.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            stages = [lg.nn.Sequential(lg.nn.Linear(3, 3), lg.nn.Tanh()) for _ in range(3)]
+            self.stages = lg.nn.ModuleList(stages)
+
+        def forward(self, x: Any) -> Any:
+            for stage in self.stages:
+                x = lg.nn.functional.relu(stage(x))
+            return x
+
+    model = Net()
+    with lg.Ledger(model) as ledger:
+        model(lg.ones((2, 3))).sum().backward()
+    page = open_ledger(ledger.record)
+    assert page.locator('[data-item="m:stages"]').count() == 0
+    for number in range(3):
+        mark = page.locator(f'[data-item="m:stages.{number}"]')
+        assert f"stages.{number}" in mark.text_content()
+    names = page.locator(".profile .name").all_text_contents()
+    assert not any("@" in name for name in names)

@@ -179,3 +179,13 @@ def test_light_and_dark_follow_the_system_and_the_switch(open_ledger: Open) -> N
 
 def _channels(colour: str) -> list[int]:
     return [int(part) for part in colour.removeprefix("rgb(").removesuffix(")").split(",")]
+
+
+def test_a_phone_shows_title_tools_and_graph_without_overlap(open_ledger: Open) -> None:
+    page = open_ledger(with_findings(transformer(12)), size=(400, 860))
+    title = page.locator(".brand").bounding_box()
+    tools = page.locator(".tools").bounding_box()
+    assert title["y"] + title["height"] <= tools["y"]
+    assert tools["x"] + tools["width"] <= 400
+    assert page.locator(".tool").last.is_visible()
+    assert not page.locator(".legend").is_visible()

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import localgrad as lg
-from localgrad.ledger.model import NodeRecord
+from localgrad.ledger.model import LedgerRecord, NodeRecord, Stats
 from localgrad.report import notebook, profile
+from localgrad.report.text import ledger_text
 from tests.ledger.synthetic import residual_ledger
 
 
@@ -45,6 +46,41 @@ def test_a_healthy_step_says_so(ledger: lg.Ledger, capsys: pytest.CaptureFixture
     for block in ("inward", "block", "outward"):
         assert block in text
     assert "█" in text and "%" in text
+
+
+def test_the_report_ends_with_the_thickest_routes_as_a_tree(ledger: lg.Ledger) -> None:
+    lines = str(ledger).splitlines()
+    start = lines.index("thickest routes from the loss to inward.weight")
+    tree = lines[start + 1 :]
+    assert tree[0].startswith("└── +100.0%  mean → ")
+    branches = [line for line in tree[1:] if "── " in line]
+    shares = [float(line.split("── ")[1].split("%")[0]) for line in branches]
+    assert len(shares) == 2 and sum(shares) == pytest.approx(100, abs=0.11)
+
+
+def test_a_nan_has_no_routes() -> None:
+    w = lg.asarray(np.zeros(3, "float32"), requires_grad=True)
+    with np.errstate(all="ignore"), lg.Ledger() as ledger:
+        lg.sqrt((w * w).sum()).backward()
+    assert "routes" not in str(ledger)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_profile_keeps_to_its_lines(width: int) -> None:
+    lines = ledger_text(residual_ledger(12), width).splitlines()
+    assert max(len(line) for line in lines) <= width
+    start = next(i for i, line in enumerate(lines) if line.startswith("gradient norm"))
+    bars = lines[start + 1 : lines.index("", start)]
+    assert all("█" in line or "▒" in line for line in bars)
+
+
+def test_the_profile_goes_as_deep_as_it_takes_to_see_a_course() -> None:
+    nodes = [
+        NodeRecord(i, "add", module=f"encoder.layers.{i}", upstream=Stats(4, 2.0, 1.0))
+        for i in range(12)
+    ]
+    bars = profile.profile(LedgerRecord(nodes=nodes))
+    assert [bar.label for bar in bars] == [f"encoder.layers.{i}" for i in range(12)]
 
 
 def test_findings_come_with_line_numbers_and_advice() -> None:

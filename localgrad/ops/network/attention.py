@@ -7,6 +7,7 @@ from typing import Any
 from localgrad import kernels, ops
 from localgrad.kernels.reference_attention import causal_mask
 from localgrad.local import composite
+from localgrad.ops.network import rules
 
 
 def _derived(
@@ -43,6 +44,7 @@ attention = composite(
     _forward,
     _backward,
     arguments=("q", "k", "v"),
+    rule=rules.ATTENTION,
     doc=(
         "softmax(q kᵀ · scale + mask) v (Vaswani et al., 2017); q, k and v share their leading "
         "axes. `kept` is dropout's draw on the weights."

@@ -11,6 +11,7 @@ from typing import Any
 from localgrad import kernels, ops
 from localgrad.local.bilinear import Bilinear, bilinear
 from localgrad.local.composite import composite
+from localgrad.ops.network import rules
 
 Sizes = tuple[int, ...]
 
@@ -115,6 +116,7 @@ convolution_with_bias = composite(
     _biased_forward,
     _biased_backward,
     arguments=("x", "weight", "bias"),
+    rule=rules.CONVOLUTION,
     doc="A convolution with bias[o] added to channel o.",
     example=lambda rng: (
         (rng.standard_normal(X), rng.standard_normal(WEIGHT), rng.standard_normal(6)),

@@ -10,6 +10,7 @@ from localgrad import network_errors as errors
 from localgrad.graph.record import here
 from localgrad.kernels import reference as xp
 from localgrad.local.composite import composite
+from localgrad.ops.network import rules
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -102,6 +103,7 @@ cross_entropy = composite(
     _forward,
     _backward,
     arguments=("x",),
+    rule=rules.CROSS_ENTROPY,
     doc=(
         "−Σ q log softmax(x) over classes, of x (rows, classes) and whole-number targets (rows,), "
         "with q = weight · ((1 − smoothing) · onehot + smoothing / classes)."

@@ -8,6 +8,7 @@ from localgrad import kernels, ops
 from localgrad.local.composite import composite
 from localgrad.local.linear import Linear
 from localgrad.local.linear import linear as linear_map
+from localgrad.ops.network import rules
 
 
 def _linear_derived(x: Any, weight: Any, bias: Any) -> Any:
@@ -28,6 +29,7 @@ linear = composite(
     _linear_derived,
     _linear_forward,
     _linear_backward,
+    rule=rules.LINEAR,
     doc="x · weightᵀ + bias; x (…, in), weight (out, in), bias (out,) or None.",
     example=lambda rng: (
         (rng.standard_normal((3, 4)), rng.standard_normal((2, 4)), rng.standard_normal(2)), {}

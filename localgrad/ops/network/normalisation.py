@@ -7,6 +7,7 @@ from typing import Any
 from localgrad import kernels, ops
 from localgrad.kernels import reference as xp
 from localgrad.local.composite import composite
+from localgrad.ops.network import rules
 
 
 def _scaled(y: Any, weight: Any, bias: Any) -> Any:
@@ -43,6 +44,7 @@ layer_norm = composite(
     _layer_forward,
     _layer_backward,
     arguments=("x", "weight", "bias"),
+    rule=rules.LAYER_NORM,
     doc="(x − mean)/√(var + eps) · weight + bias along the last axis (Ba et al., 2016).",
     example=lambda rng: (tuple(rng.standard_normal(s) for s in ((3, 4), (4,), (4,))), {}),
 )
@@ -99,6 +101,7 @@ batch_norm = composite(
     _batch_forward,
     _batch_backward,
     arguments=("x", "weight", "bias"),
+    rule=rules.BATCH_NORM,
     doc=(
         "(x − mean)/√(var + eps) · weight + bias for every channel of (batch, channels, …) (Ioffe "
         "and Szegedy, 2015). `mean` and `variance` are those of x, where known; given numbers "

@@ -11,6 +11,7 @@ from typing import Any
 from localgrad import kernels
 from localgrad.local.composite import composite
 from localgrad.local.linear import Linear, linear
+from localgrad.ops.network import rules
 from localgrad.ops.network.windows import sliding
 
 gather_places = linear(
@@ -62,6 +63,7 @@ max_pool = composite(
     _max_forward,
     _max_backward,
     arguments=("x",),
+    rule=rules.MAX_POOL,
     doc="The largest element of every window; the first of equals gets the gradient.",
     example=lambda rng: (
         (rng.standard_normal((2, 3, 5, 6)),),

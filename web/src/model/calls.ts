@@ -28,7 +28,7 @@ interface Run {
   stepless: boolean;
 }
 
-export function callsOf(ledger: Ledger): (node: LedgerNode) => Call | null {
+function runsOf(ledger: Ledger): Map<string, Run> {
   const runs = new Map<string, Run>();
   let place = 0;
   for (const node of ledger.nodes) {
@@ -44,9 +44,32 @@ export function callsOf(ledger: Ledger): (node: LedgerNode) => Call | null {
       else run.steps.add(node.step);
     }
   }
+  return runs;
+}
+
+/**
+ * Modules that only hold others, which their owner runs one by one with operations in between
+ * (`for stage in self.stages: x = relu(stage(x))`). Nobody calls such a list: it seems to run more
+ * often than any of its members does.
+ */
+export function listsOf(ledger: Ledger, runs = runsOf(ledger)): Set<string> {
+  const own = new Set(ledger.nodes.filter((node) => node.kind === "op").map((node) => node.module));
+  const most = new Map<string, number>();
+  for (const [path, run] of runs) {
+    const holder = ancestors(path).at(-2);
+    if (path && holder !== undefined) most.set(holder, Math.max(most.get(holder) ?? 0, run.calls));
+  }
+  const lists = [...runs].filter(([path, run]) => path && !own.has(path) && run.calls > (most.get(path) ?? run.calls));
+  return new Set(lists.map(([path]) => path));
+}
+
+export function callsOf(ledger: Ledger): (node: LedgerNode) => Call | null {
+  const runs = runsOf(ledger);
+  const lists = listsOf(ledger, runs);
   return (node) => {
     if (node.kind !== "op") return null;
     for (const outer of ancestors(node.module)) {
+      if (lists.has(outer)) continue;
       const run = runs.get(outer)!;
       if (run.calls > 1) return { outer, number: run.byNode.get(node.id)! };
       if (!run.stepless && run.steps.size > 1) return { outer, number: node.step! };

@@ -25,13 +25,18 @@ export interface Units {
   since: number | null;
 }
 
+export interface Formula {
+  text: string;
+  latex: string | null;
+}
+
 export interface LedgerNode {
   id: number;
   op: string;
   kind: "op" | "parameter" | "input" | "loss";
   label: string;
   names: string[];
-  formula: { text: string; latex: string | null } | null;
+  formula: Formula | null;
   module: string;
   moduleClass: string;
   where: string | null;

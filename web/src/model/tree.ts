@@ -1,6 +1,6 @@
 // From the flat list of nodes to the tree of items: modules, then calls, then folds, then chunks.
 
-import { callsOf } from "./calls";
+import { callsOf, listsOf } from "./calls";
 import { chunk, fold, mergeStack } from "./fold";
 import { shape } from "./format";
 import { adopt, isGroup, newGroup, type Group, type Item, type Leaf } from "./items";
@@ -45,16 +45,24 @@ function makeLeaf(node: LedgerNode, order: number): Leaf {
 class ModuleTree {
   readonly root = newGroup("root", "root", "model");
   private readonly groups = new Map<string, Group>([["", this.root]]);
+  private readonly lists: ReadonlySet<string>;
 
-  constructor(private readonly ledger: Ledger) {}
+  constructor(private readonly ledger: Ledger) {
+    this.lists = listsOf(ledger);
+  }
 
+  /** The group of a module; a list of modules has none, and lends its members its name. */
   group(path: string, key = path): Group {
     const known = this.groups.get(key);
     if (known) return known;
     const cut = key.lastIndexOf(".");
     const parentPath = path.includes(".") ? path.slice(0, path.lastIndexOf(".")) : "";
     const parent = this.group(parentPath, cut < 0 ? "" : key.slice(0, cut));
-    const made = newGroup("module", `m:${key}`, lastSegment(path));
+    if (this.lists.has(path)) {
+      this.groups.set(key, parent);
+      return parent;
+    }
+    const made = newGroup("module", `m:${key}`, this.lists.has(parentPath) ? path.slice(parent.path ? parent.path.length + 1 : 0) : lastSegment(path));
     made.path = path;
     made.detail = this.ledger.modules.get(path)?.class ?? "";
     parent.children.push(made);

@@ -2,7 +2,7 @@
 
 import type { Context } from "../context";
 import { percent, plural, shape, show, signed } from "../model/format";
-import type { LedgerEdge, LedgerNode, Stats } from "../model/ledger";
+import type { Formula, LedgerEdge, LedgerNode, Stats } from "../model/ledger";
 import type { Metrics } from "../model/metrics";
 import { nameOf, placeOf } from "../model/place";
 import { notice } from "./finding_sheet";
@@ -108,7 +108,7 @@ function histograms(node: LedgerNode): Section[] {
   const result: Section[] = [];
   const add = (heading: string, tone: "value" | "gradient", stats: Stats | null): void => {
     if (!stats?.histogram || stats.low === null || stats.high === null) return;
-    result.push({ kind: "histogram", heading, tone, counts: stats.histogram, low: stats.low, high: stats.high, size: stats.size });
+    result.push({ kind: "histogram", heading, tone, heights: stats.histogram, low: stats.low, high: stats.high, size: stats.size });
   };
   add("Distribution of the value", "value", node.value);
   add("Distribution of the gradient", "gradient", node.upstream);
@@ -146,6 +146,14 @@ function source(node: LedgerNode, context: Context): Section[] {
   return [{ kind: "source", heading: within, file: node.file, first, lines, marked: node.line }];
 }
 
+/** One line for every argument. */
+function rulesOf({ text, latex }: Formula): Formula[] {
+  const texts = text.split(",  ");
+  const formulas = latex?.split(",\\quad ") ?? [];
+  if (texts.length !== formulas.length) return [{ text, latex }];
+  return texts.map((line, index) => ({ text: line, latex: formulas[index]! }));
+}
+
 export function nodeSheet(node: LedgerNode, context: Context): Sheet {
   const metrics = context.metrics();
   const other = context.other()?.ledger.nodes[node.id] ?? null;
@@ -153,8 +161,9 @@ export function nodeSheet(node: LedgerNode, context: Context): Sheet {
   if (node.step !== null) tags.push(`call ${node.step + 1}`);
   if (node.sweep) tags.push(`sweep ${node.sweep + 1}`);
   const sections: Section[] = [...notices(node, context)];
-  if (node.formula) sections.push({ kind: "formula", heading: "Local rule", text: node.formula.text, local: node.local });
-  else if (node.local) sections.push({ kind: "formula", heading: "Local rule", text: node.local, local: null });
+  if (node.formula || node.local) {
+    sections.push({ kind: "formula", heading: "Local rule", rules: node.formula ? rulesOf(node.formula) : [], local: node.local });
+  }
   sections.push(statistics(metrics.ledger.nodes[node.id]!, other, metrics), ...upstream(node, context), ...downstream(node, context));
   if (context.ledger.steps.length > 1) sections.push({ kind: "series", heading: "Gradient norm over the recorded steps", node: node.id });
   sections.push(...histograms(metrics.ledger.nodes[node.id]!), ...source(node, context));
@@ -178,15 +187,17 @@ export function edgesSheet(title: string, edges: LedgerEdge[], context: Context,
     ] });
   }
   const loudest = [...edges].sort((a, b) => (metrics.edgeNorm(b) ?? -1) - (metrics.edgeNorm(a) ?? -1));
+  const other = context.other();
   const rows = loudest.slice(0, 40).map((edge): CellLike[] => [
     nodeCell(metrics.ledger.nodes[edge.consumer]!),
     { ...nodeCell(metrics.ledger.nodes[edge.source]!), text: `${edge.name ? `${edge.name} ← ` : ""}${placeOf(metrics.ledger.nodes[edge.source]!)}` },
     number(metrics.edgeNorm(edge), "gradient"),
+    ...(other ? [number(other.edgeNorm(other.ledger.edges[edge.id]!), "gradient")] : []),
     { text: show(metrics.gain(edge)), gain: metrics.gain(edge) },
     { text: percent(metrics.share(edge)), share: metrics.share(edge) },
   ]);
   if (rows.length) {
-    sections.push({ kind: "table", heading: "Contributions, loudest first", columns: ["from", "to", "norm", "gain", "share"], rows,
+    sections.push({ kind: "table", heading: "Contributions, loudest first", columns: ["from", "to", "norm", ...(other ? ["norm, other"] : []), "gain", "share"], rows,
       note: loudest.length > rows.length ? `and ${loudest.length - rows.length} more` : undefined });
   }
   if (edges.length === 1) {

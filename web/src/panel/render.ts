@@ -4,8 +4,17 @@ import type { Context } from "../context";
 import type { Scales } from "../draw/scales";
 import { h, s } from "../dom";
 import { count, show } from "../model/format";
+import type { Formula } from "../model/ledger";
+import { mathOf } from "./mathematics";
 import { seriesChart } from "./series";
 import type { CellLike, Section } from "./sections";
+
+/** A dotted name in two parts, of which only the first is cut where there is no room. */
+function name(text: string): (Node | string)[] {
+  const cut = text.slice(0, -1).lastIndexOf(".");
+  if (cut < 0 || /\s/.test(text)) return [text];
+  return [h("span", { class: "head" }, text.slice(0, cut)), h("span", { class: "tail" }, text.slice(cut))];
+}
 
 function cellContent(cell: CellLike, context: Context, scales: Scales): (Node | string)[] {
   if (typeof cell === "string") return [cell];
@@ -15,7 +24,7 @@ function cellContent(cell: CellLike, context: Context, scales: Scales): (Node | 
   }
   const item = cell.go === undefined ? undefined : context.tree.items.get(cell.go);
   const go = item ? () => context.go(item) : cell.node === undefined ? null : () => context.goNode(cell.node!);
-  content.push(go ? h("button", { class: "jump", title: cell.title, onclick: go }, cell.text) : cell.text);
+  content.push(go ? h("button", { class: "jump", title: cell.title ?? cell.text, onclick: go }, ...name(cell.text)) : cell.text);
   if (cell.share !== undefined && cell.share !== null && Number.isFinite(cell.share)) content.push(shareBar(cell.share));
   return content;
 }
@@ -43,11 +52,10 @@ function table(part: Extract<Section, { kind: "table" }>, context: Context, scal
 
 function histogram(part: Extract<Section, { kind: "histogram" }>): Element {
   const [width, height] = [320, 56];
-  const most = Math.max(1, ...part.counts);
-  const step = width / part.counts.length;
-  // Square roots keep the tails visible beside the peak.
-  const bars = part.counts.map((value, index) => {
-    const tall = Math.sqrt(value / most) * height;
+  const most = Math.max(1, ...part.heights);
+  const step = width / part.heights.length;
+  const bars = part.heights.map((value, index) => {
+    const tall = (value / most) * height;
     return s("rect", { x: (index * step).toFixed(2), y: (height - tall).toFixed(2), width: Math.max(0.6, step - 1).toFixed(2), height: tall.toFixed(2) });
   });
   const zero = part.low < 0 && part.high > 0 ? ((0 - part.low) / (part.high - part.low)) * width : null;
@@ -66,6 +74,11 @@ function source(part: Extract<Section, { kind: "source" }>): HTMLElement {
   }));
 }
 
+/** Prose in which `code` stands between backticks. */
+function prose(text: string): (Node | string)[] {
+  return text.split(/`([^`\n]+)`/).map((piece, index) => (index % 2 ? h("code", {}, piece) : piece));
+}
+
 function notice(part: Extract<Section, { kind: "notice" }>, context: Context): HTMLElement {
   const evidence = part.evidence?.length
     ? h("dl", { class: "evidence" }, ...part.evidence.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]))
@@ -73,7 +86,12 @@ function notice(part: Extract<Section, { kind: "notice" }>, context: Context): H
   const title = part.node === undefined
     ? h("strong", {}, part.title)
     : h("button", { class: "jump strong", onclick: () => context.goNode(part.node!) }, part.title);
-  return h("div", { class: `notice ${part.tone}` }, title, h("p", {}, part.text), evidence, part.advice ? h("p", { class: "advice" }, part.advice) : null);
+  return h("div", { class: `notice ${part.tone}` }, title, h("p", {}, ...prose(part.text)), evidence, part.advice ? h("p", { class: "advice" }, ...prose(part.advice)) : null);
+}
+
+function rule(formula: Formula): HTMLElement {
+  const drawn = formula.latex === null ? null : mathOf(formula.latex);
+  return drawn ? h("div", { class: "rule", title: formula.text }, drawn) : h("div", { class: "rule words" }, ...prose(formula.text));
 }
 
 function body(part: Section, context: Context, scales: Scales): (Node | null)[] {
@@ -83,7 +101,7 @@ function body(part: Section, context: Context, scales: Scales): (Node | null)[] 
     case "facts":
       return [h("dl", { class: "facts" }, ...part.facts.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, ...cellContent(value, context, scales))]))];
     case "formula":
-      return [h("div", { class: "formula" }, h("div", { class: "rule" }, part.text), part.local ? h("div", { class: "local" }, part.local) : null)];
+      return [h("div", { class: "formula" }, ...part.rules.map(rule), part.local ? h("div", { class: "local" }, part.local) : null)];
     case "histogram":
       return [histogram(part) as HTMLElement];
     case "source":

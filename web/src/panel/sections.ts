@@ -1,6 +1,8 @@
 // What the side panel says, as data: the same sections become elements on the page and Markdown on
 // the clipboard.
 
+import type { Formula } from "../model/ledger";
+
 export type Tone = "value" | "gradient" | "muted" | "strong" | "against" | "error" | "warning" | "note";
 
 export interface Cell {
@@ -22,8 +24,8 @@ export type CellLike = Cell | string;
 export type Section =
   | { kind: "table"; heading?: string; columns: string[]; rows: CellLike[][]; footer?: CellLike[]; note?: string }
   | { kind: "facts"; heading?: string; facts: [string, CellLike][] }
-  | { kind: "formula"; heading?: string; text: string; local: string | null }
-  | { kind: "histogram"; heading: string; tone: "value" | "gradient"; counts: number[]; low: number; high: number; size: number }
+  | { kind: "formula"; heading?: string; rules: Formula[]; local: string | null }
+  | { kind: "histogram"; heading: string; tone: "value" | "gradient"; heights: number[]; low: number; high: number; size: number }
   | { kind: "source"; heading: string; file: string; first: number; lines: string[]; marked: number }
   | { kind: "notice"; tone: "error" | "warning" | "note"; title: string; text: string; advice?: string; evidence?: [string, string][]; node?: number }
   | { kind: "series"; heading: string; node: number }

@@ -28,7 +28,9 @@ export async function copyLink(app: App): Promise<void> {
 
 function runSwitch(app: App): HTMLElement | null {
   if (!app.ledger.compare) return null;
-  const modes: [RunMode, string][] = [["here", app.ledger.title || "this run"], ["other", app.ledger.compare.other.title || "other run"], ["difference", "difference"]];
+  const [here, there] = [app.ledger.title, app.ledger.compare.other.title];
+  const told = here !== there;
+  const modes: [RunMode, string][] = [["here", (told && here) || "this run"], ["other", (told && there) || "other run"], ["difference", "difference"]];
   const buttons = modes.map(([mode, label]) => h("button", { "data-run": mode, title: mode === "difference" ? "Colour by other ÷ this (D)" : label, onclick: () => app.store.set({ mode }) }, label));
   const mark = (): void => buttons.forEach((button) => button.classList.toggle("on", button.dataset.run === app.store.state.mode));
   app.store.subscribe(mark);
