@@ -295,3 +295,18 @@ def test_a_steady_loop_takes_no_new_memory() -> None:
     for _ in range(arena.PERIOD):
         step(32)
     assert arena.usage()[0] - before < once
+
+
+@pytest.mark.parametrize("shape", [(128, 10, 512), (300, 7, 900), (2000, 40, 33), (768, 128, 65)])
+def test_the_two_products_of_a_linear_backward_do_not_meet(shape: tuple[int, int, int]) -> None:
+    """One thread may be at the weights while another is at the input: time and again the same."""
+    m, n, k = shape
+    rng = np.random.default_rng(0)
+    g, x, weight = (rng.standard_normal(s, np.float32) for s in ((m, n), (m, k), (n, k)))
+    expected = (g @ weight, g.T @ x, g.sum(0))
+    first = cpu.linear_backward(g, x, weight)
+    for got, right in zip(first, expected):
+        np.testing.assert_allclose(got, right, rtol=1e-4, atol=1e-3)
+    for _ in range(100):
+        for got, before in zip(cpu.linear_backward(g, x, weight), first):
+            np.testing.assert_array_equal(got, before)

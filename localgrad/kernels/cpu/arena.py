@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import sys
 from math import prod
+from sys import getrefcount
 
 import numpy as np
 
@@ -30,11 +31,8 @@ class Slab:
         self.period = 0  # when it was last handed out
 
 
-def _count(slab: Slab) -> int:
-    return sys.getrefcount(slab.memory)
-
-
-_IDLE = _count(Slab(0))  # what the count is when only the arena holds a slab
+_nobodys = Slab(0)
+_IDLE = getrefcount(_nobodys.memory)  # what the count is when only the arena holds a slab
 _slabs: dict[int, list[Slab]] = {}
 _handed = itertools.count()
 
@@ -58,7 +56,7 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     if slabs is None:
         slabs = _slabs[kind] = []
     for slab in slabs:
-        if _count(slab) == _IDLE:
+        if getrefcount(slab.memory) == _IDLE:
             break
     else:
         slab = Slab(kind)
@@ -80,7 +78,7 @@ def usage() -> tuple[int, int]:
     for kind, slabs in _slabs.items():
         for slab in slabs:
             held += kind
-            idle += kind if _count(slab) == _IDLE else 0
+            idle += kind if getrefcount(slab.memory) == _IDLE else 0
     return held, idle
 
 
@@ -96,4 +94,4 @@ def _release_since(period: int) -> None:
     asks for all of its own.
     """
     for kind, slabs in _slabs.items():
-        _slabs[kind] = [s for s in slabs if s.period >= period or _count(s) != _IDLE]
+        _slabs[kind] = [s for s in slabs if s.period >= period or getrefcount(s.memory) != _IDLE]

@@ -278,7 +278,7 @@ def _own(sizes: tuple[int, ...], size: int, blocks: int) -> int:
     _, _, width, values = sizes
     widest = max(width, values, BLOCK)
     elements = blocks * BLOCK * BLOCK + BLOCK * width  # of scores, and of scaled queries
-    return -(-(elements * size + scratch_bytes(widest, widest, size, 1)) // 64) * 64
+    return -(-(elements * size + scratch_bytes(widest, widest, size)) // 64) * 64
 
 
 def _heads_inside(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

@@ -8,43 +8,84 @@ import numpy as np
 from numba import njit
 
 from . import arena
-from .emit import address
+from .emit import address, array_at
 from .host import CACHE
-from .launch import parallel, share
+from .launch import barrier, parallel, share
 from .layout import contiguous
 from .matrices import SMALL
 from .microkernel import RELU
+from .pack import size_of
 from .pool import pool
 from .product import add_columns, prepare, product, product_and_sums, scratch_bytes
 from .workspace import workspace
 
 
 @njit(cache=CACHE)
-def _forward_task(x, weight, bias, has_bias, y, flags, work, thread, threads):  # type: ignore
+def _forward_task(  # type: ignore[no-untyped-def]
+    x, weight, bias, has_bias, y, flags, work, scratch, thread, threads,
+):
     m, k = x.shape
     n = weight.shape[0]
     product(address(x), k, 1, address(weight), 1, k, address(y), n, m, k, n,
-            address(bias) if has_bias else 0, flags, work, y.dtype.type(0), thread, threads)
+            address(bias) if has_bias else 0, flags, work + thread * scratch, y.dtype.type(0),
+            thread, threads)
 
 
 @njit(cache=CACHE)
-def _forward(x, weight, bias, has_bias, y, flags, work, threads):  # type: ignore[no-untyped-def]
-    parallel(_forward_task, (x, weight, bias, has_bias, y, flags, work), threads)
+def _forward(  # type: ignore[no-untyped-def]
+    x, weight, bias, has_bias, y, flags, work, scratch, threads,
+):
+    parallel(_forward_task, (x, weight, bias, has_bias, y, flags, work, scratch), threads)
+
+
+@njit(cache=CACHE)
+def _weight_by_rows(  # type: ignore[no-untyped-def]
+    upstream, x, dweight, dbias, partial, work, thread, threads,
+):
+    """Each thread takes the rows it made on the way up, which lie in its own cache; then the
+    threads' sums are added, in order."""
+    m, n = upstream.shape
+    k = x.shape[1]
+    zero = upstream.dtype.type(0)
+    size = size_of(zero)
+    whole = n * k + n
+    own = array_at(partial + thread * whole * size, whole, zero)
+    own[n * k:] = zero
+    low, high = share(m, thread, threads)
+    product_and_sums(address(upstream[low:]), 1, n, address(x[low:]), k, 1, address(own), k, n,
+                     high - low, k, 0, 0, address(own[n * k:]), work, zero, 0, 1)
+    barrier(threads)
+    for target, start in ((dweight.reshape(-1), 0), (dbias, n * k)):
+        low, high = share(target.size, thread, threads)
+        part = target[low:high]
+        for other in range(threads):
+            place = partial + (other * whole + start + low) * size
+            addend = array_at(place, part.size, zero)
+            if other == 0:
+                part[:] = addend
+            else:
+                part += addend
 
 
 @njit(cache=CACHE)
 def _backward_task(  # type: ignore[no-untyped-def]
-    upstream, x, weight, dx, dweight, dbias, wants, work, thread, threads,
+    upstream, x, weight, dx, dweight, dbias, wants, by_rows, work, scratch, thread, threads,
 ):
     m, n = upstream.shape
     k = x.shape[1]
     zero = upstream.dtype.type(0)
+    own = work + thread * scratch
     if wants & 1:
         product(address(upstream), n, 1, address(weight), k, 1, address(dx), k, m, n, k,
-                0, 0, work, zero, thread, threads)
+                0, 0, own, zero, thread, threads)
     if wants & 2:
-        product_and_sums(address(upstream), 1, n, address(x), k, 1, address(dweight), k, n, m, k,
-                         0, 0, address(dbias) if wants & 4 else 0, work, zero, thread, threads)
+        if by_rows:
+            _weight_by_rows(upstream, x, dweight, dbias, work + threads * scratch, own, thread,
+                            threads)
+        else:
+            product_and_sums(address(upstream), 1, n, address(x), k, 1, address(dweight), k, n, m,
+                             k, 0, 0, address(dbias) if wants & 4 else 0, own, zero, thread,
+                             threads)
     elif wants & 4:
         low, high = share(n, thread, threads)
         add_columns(address(dbias[low:high]), address(upstream[:, low:high]), n, high - low, m,
@@ -53,9 +94,10 @@ def _backward_task(  # type: ignore[no-untyped-def]
 
 @njit(cache=CACHE)
 def _backward(  # type: ignore[no-untyped-def]
-    upstream, x, weight, dx, dweight, dbias, wants, work, threads,
+    upstream, x, weight, dx, dweight, dbias, wants, by_rows, work, scratch, threads,
 ):
-    parallel(_backward_task, (upstream, x, weight, dx, dweight, dbias, wants, work), threads)
+    parallel(_backward_task, (upstream, x, weight, dx, dweight, dbias, wants, by_rows, work,
+                              scratch), threads)
 
 
 def linear(
@@ -71,8 +113,9 @@ def linear(
         held = weight.reshape(-1) if bias is None else contiguous(bias)
         threads = pool.threads if y.size * k >= SMALL else 1
         m = prod(shape[:-1])
+        scratch = scratch_bytes(k, n, x.itemsize)
         _forward(x.reshape(m, k), weight, held, bias is not None, y.reshape(m, n),
-                 RELU if relu else 0, workspace(scratch_bytes(k, n, x.itemsize, threads)), threads)
+                 RELU if relu else 0, workspace(scratch * threads), scratch, threads)
     return y
 
 
@@ -97,8 +140,13 @@ def linear_backward(
     dweight = arena.empty((n, k), dtype) if wants[1] else none
     dbias = np.zeros(n, dtype) if wants[2] else upstream.reshape(-1)[:0]
     threads = pool.threads if m * n * k >= SMALL else 1
-    scratch = max(scratch_bytes(rows, k, x.itemsize, threads) for rows in (n, m))
+    # The weight's product either shares out the weights, and every thread reads all rows of both
+    # operands, or the rows, and the threads' results are added: whichever moves less.
+    by_rows = threads > 1 and wants[1] and m * (n + k) > 2 * n * (k + 1)
+    scratch = max(scratch_bytes(rows, k, x.itemsize) for rows in (n, m))
+    partial = (n * k + n) * x.itemsize if by_rows else 0
     _backward(upstream, x, weight, dx, dweight, dbias,
-              wants[0] + 2 * wants[1] + 4 * wants[2], workspace(scratch), threads)
+              wants[0] + 2 * wants[1] + 4 * wants[2], by_rows,
+              workspace((scratch + partial) * threads), scratch, threads)
     return (dx.reshape(shape) if wants[0] else None,
             dweight if wants[1] else None, dbias if wants[2] else None)

@@ -19,18 +19,20 @@ SMALL = 1 << 18  # multiply-adds below which a second thread costs more than it 
 
 
 @njit(cache=CACHE)
-def _task(a, a_row, a_k, b, b_k, b_column, c, m, k, n, work, thread, threads):  # type: ignore
+def _task(  # type: ignore[no-untyped-def]
+    a, a_row, a_k, b, b_k, b_column, c, m, k, n, work, scratch, thread, threads,
+):
     product(address(a), a_row, a_k, address(b), b_k, b_column, address(c), n, m, k, n,
-            0, 0, work, c.dtype.type(0), thread, threads)
+            0, 0, work + thread * scratch, c.dtype.type(0), thread, threads)
 
 
 @njit(cache=CACHE)
-def _single(a, a_across, b, b_across, c, work, threads):  # type: ignore[no-untyped-def]
+def _single(a, a_across, b, b_across, c, work, scratch, threads):  # type: ignore[no-untyped-def]
     m, n = c.shape
     k = a.shape[0] if a_across else a.shape[1]
     a_row, a_k = (1, a.shape[1]) if a_across else (a.shape[1], 1)
     b_k, b_column = (1, b.shape[1]) if b_across else (b.shape[1], 1)
-    parallel(_task, (a, a_row, a_k, b, b_k, b_column, c, m, k, n, work), threads)
+    parallel(_task, (a, a_row, a_k, b, b_k, b_column, c, m, k, n, work, scratch), threads)
 
 
 @njit(cache=CACHE)
@@ -74,7 +76,7 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     *lead_b, inner, n = b.shape
     if inner != k:
         raise ValueError(f"matmul: {a.shape} @ {b.shape}: {k} columns meet {inner} rows")
-    size = a.itemsize
+    scratch = scratch_bytes(k, n, a.itemsize)
     if not lead_b and (not lead_a or a.flags.c_contiguous):
         c = arena.empty((*lead_a, m, n), a.dtype)
         if c.size:
@@ -82,8 +84,8 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
             b, b_across = rows_or_columns(b)
             flat = c.reshape(-1, n)
             threads = pool.threads if c.size * k >= SMALL else 1
-            work = workspace(scratch_bytes(k, n, size, threads))
-            _single(a, a_across, b, b_across, flat, work, threads)
+            work = workspace(scratch * threads)
+            _single(a, a_across, b, b_across, flat, work, scratch, threads)
         return c
     lead = np.broadcast_shapes(tuple(lead_a), tuple(lead_b))
     c = arena.empty((*lead, m, n), a.dtype)
@@ -94,9 +96,9 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         threads = pool.threads if c.size * k >= SMALL else 1
         if flat.shape[0] < threads:
             for index in range(flat.shape[0]):
-                work = workspace(scratch_bytes(k, n, size, threads))
-                _single(a[index], a_across, b[index], b_across, flat[index], work, threads)
+                work = workspace(scratch * threads)
+                _single(a[index], a_across, b[index], b_across, flat[index], work, scratch,
+                        threads)
         else:
-            scratch = scratch_bytes(k, n, size, 1)
             _stack(a, a_across, b, b_across, flat, workspace(scratch * threads), scratch, threads)
     return c

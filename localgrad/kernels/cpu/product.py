@@ -28,17 +28,11 @@ READ = 8  # an element of A or B costs as much to fetch as so many multiply-adds
 _BLOCK = host().rows
 
 
-def scratch_bytes(k: int, n: int, size: int, threads: int) -> int:
-    """Bytes of workspace that one product needs on so many threads."""
+def scratch_bytes(k: int, n: int, size: int) -> int:
+    """Bytes of workspace of each thread: packed B, a chunk of A, a tile of C, a padded bias."""
     width = host().lanes(size) * host().vectors
-    return size * threads * int(own_elements.py_func(k, n, width))
-
-
-@njit(cache=CACHE)
-def own_elements(k, n, width):  # type: ignore[no-untyped-def]
-    """Elements of workspace of each thread: packed B, a chunk of A, a tile of C, a padded bias."""
-    panels = (n + width - 1) // width
-    return min(k, DEPTH) * panels * width + ROWS * DEPTH + (ROWS + 1) * width
+    columns = -(-n // width) * width
+    return size * (min(k, DEPTH) * columns + ROWS * DEPTH + (ROWS + 1) * width)
 
 
 @njit(cache=CACHE)
@@ -115,8 +109,7 @@ def _rectangle(  # type: ignore[no-untyped-def]
     panels = (n + width - 1) // width
     passes = max((k + DEPTH - 1) // DEPTH, 1)
     depth = (k + passes - 1) // passes
-    packed = work + thread * own_elements(k, n, width) * size
-    own = packed + depth * panels * width * size
+    own = work + depth * panels * width * size
     tile = own + ROWS * DEPTH * size
 
     splits = column_splits(m, panels, width, threads)
@@ -139,7 +132,7 @@ def _rectangle(  # type: ignore[no-untyped-def]
         begin = init if start == 0 else 0
         if not direct and first_panel < last_panel and first_row < last_row:
             first = first_panel * width
-            pack_panels(packed, b + (start * b_k + first * b_column) * size,
+            pack_panels(work, b + (start * b_k + first * b_column) * size,
                         b_k, b_column, count, min(n, last_panel * width) - first, zero)
         for row in range(first_row, last_row, chunk):
             rows = min(chunk, last_row - row)
@@ -160,7 +153,7 @@ def _rectangle(  # type: ignore[no-untyped-def]
                 if direct:
                     b_here, b_here_k = b + (start * b_k + column) * size, b_k
                 else:
-                    b_here, b_here_k = packed + (panel - first_panel) * count * width * size, width
+                    b_here, b_here_k = work + (panel - first_panel) * count * width * size, width
                 place = c + (row * c_row + column) * size
                 bias = begin + column * size if begin != 0 else 0
                 if n - column >= width:
@@ -200,7 +193,10 @@ def prepare(dtype: np.dtype) -> None:
 def product(  # type: ignore[no-untyped-def]
     a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, work, zero, thread, threads,
 ):
-    """This thread's rectangle of ``C = epilogue(init + A @ B)``; every thread must call it."""
+    """This thread's rectangle of ``C = epilogue(init + A @ B)``; every thread must call it.
+
+    ``work`` is the address of ``scratch_bytes`` bytes that are this thread's own.
+    """
     _named_call(zero, (a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, 0, work,
                        thread, threads))
 
