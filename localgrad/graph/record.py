@@ -21,6 +21,7 @@ class Recording(threading.local):
     enabled: bool = True
     scope: "tuple[Any, Any] | None" = None  # (innermost module being called, its caller's scope)
     observer: Any = None  # an open ledger, which hears of every node, edge and cut
+    inside: "dict[str, str]" = {}  # fused operations to carry out by their derivation -> its file
 
 
 state = Recording()

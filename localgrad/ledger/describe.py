@@ -36,7 +36,7 @@ def describe(
         _describe_leaf(record, node, recorder, names)
     else:
         record.kind = "loss" if is_root else "op"
-        record.label = node.op.name
+        record.label = recorder.labels.get(node, node.op.name)
         record.formula = formula_of(node.op)
         flag = _FLAGS.get(node.op.kind)
         record.flags = [flag] if flag else []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from localgrad import errors_of_ledgers as errors
 from localgrad.graph.record import state
 from localgrad.ledger.base import BaseLedger
 from localgrad.ledger.build import Build
+from localgrad.ledger.inside import derivations
 from localgrad.ledger.model import LEVELS, EdgeRecord, LedgerRecord
 from localgrad.ledger.recorder import Recorder
 from localgrad.ledger.thresholds import Thresholds
@@ -25,6 +27,8 @@ class Ledger(BaseLedger):
     level: "norms" (numbers only), "edges" (contributions kept where several meet), "values"
         (everything kept).
     thresholds: those to change, by name; see `docs/ledger.md`.
+    inside: fused operations, such as "lstm", whose derivation is recorded in their place, every
+        node with the derivation's own line: the gates of a cell, step by step.
 
     >>> import localgrad as lg
     >>> w = lg.asarray([1.0, 2.0], requires_grad=True)
@@ -40,12 +44,14 @@ class Ledger(BaseLedger):
         model: Any = None,
         level: str = "norms",
         thresholds: dict[str, float] | Thresholds | None = None,
+        inside: Iterable[str] = (),
     ) -> None:
         if level not in LEVELS:
             raise errors.unknown_level(level, LEVELS)
         self.model = model
         self.level = level
         self.thresholds = Thresholds.read(thresholds)
+        self.inside = derivations(inside)
         self._recorder = Recorder(level, self.thresholds)
         self._built: Build | None = None
         self._replays: dict[int, Replay] = {}
@@ -53,11 +59,11 @@ class Ledger(BaseLedger):
     def __enter__(self) -> Ledger:
         if state.observer is not None:
             raise errors.already_open()
-        state.observer = self._recorder
+        state.observer, state.inside = self._recorder, self.inside
         return self
 
     def __exit__(self, *_: object) -> None:
-        state.observer = None
+        state.observer, state.inside = None, {}
         self._built = None
 
     @property

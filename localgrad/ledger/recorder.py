@@ -14,10 +14,11 @@ from typing import Any
 from localgrad.graph.mutation import Mutation as Change
 from localgrad.graph.mutation import mutation_since
 from localgrad.graph.node import Node
-from localgrad.graph.record import clock
+from localgrad.graph.record import clock, state
 from localgrad.kernels import reference as xp
 from localgrad.ledger import units
 from localgrad.ledger.cuts import CutWatch
+from localgrad.ledger.inside import place
 from localgrad.ledger.measure import Moments
 from localgrad.ledger.model import Units
 from localgrad.ledger.slices import Slice, add_slices, sent_back
@@ -91,6 +92,7 @@ class Recorder:
         self.made_nodes: dict[Node, Made] = {}
         self.sweeps: list[dict[Node, Arrival]] = []
         self.roots: list[dict[Node, Any]] = []  # where each sweep began, and with what
+        self.labels: dict[Node, str] = {}  # what a derivation calls its values
         self.units: dict[Node, Units] = {}
         self.bad_inputs: set[Node] = set()
         self.cuts = CutWatch()
@@ -110,6 +112,10 @@ class Recorder:
         """An operation was carried out and recorded."""
         if self._deaf:
             return
+        if state.inside:
+            name = place(node)
+            if name is not None:
+                self.labels[node] = name
         several = y.__class__ is tuple
         row = -1 if several else self._row_of_value(node, y, values)
         shape = () if several else y.shape

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +37,7 @@ class _Line:
 class StepLog:
     """Records every `every`-th step of a training into `folder`.
 
-    model, level, thresholds: as `Ledger` takes them. most: how many steps are kept at most (fewer
+    model, level, thresholds, inside: as `Ledger` takes them. most: how many steps are kept at most (fewer
     of a graph so large that the file would pass 32 MB).
     A run that is resumed continues its file; what was recorded beyond `resume_at` is forgotten.
 
@@ -60,6 +60,7 @@ class StepLog:
         most: int = 120,
         thresholds: dict[str, float] | Thresholds | None = None,
         resume_at: int | None = None,
+        inside: Iterable[str] = (),
     ) -> None:
         self.path = Path(folder) / FILE
         self.model = model
@@ -67,6 +68,7 @@ class StepLog:
         self.level = level
         self.most = most
         self.thresholds = Thresholds.read(thresholds)
+        self.inside = tuple(inside)
         self._lines = _read(self.path) if resume_at is not None else []
         self._lines = [line for line in self._lines if line.record.step < (resume_at or 0)]
         if len(self._lines) > 1:
@@ -79,7 +81,7 @@ class StepLog:
         if number % self.every:
             yield None
             return
-        with Ledger(self.model, self.level, self.thresholds) as ledger:
+        with Ledger(self.model, self.level, self.thresholds, self.inside) as ledger:
             yield ledger
         self._add(number, ledger)
 

@@ -7,7 +7,8 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from localgrad import network_errors as errors
+from localgrad import errors_of_modules as errors
+from localgrad.errors import unknown_choice
 from localgrad.graph.record import here
 from localgrad.nn.module import Module
 from localgrad.nn.parameter import Parameter
@@ -132,7 +133,7 @@ class ModuleDict(Module):
 
     def __getitem__(self, key: str) -> Any:
         if key not in self._registered:
-            raise errors.unknown_choice("key", key, list(self._registered), here())
+            raise unknown_choice("key", key, list(self._registered), here())
         return self.__dict__[key]
 
     def __setitem__(self, key: str, module: Module) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from localgrad import network_errors as errors
+from localgrad import errors_of_layers as errors
+from localgrad.errors import unknown_choice
 from localgrad.graph.record import here
 from localgrad.nn import functional as F
 from localgrad.nn import init
@@ -40,7 +41,7 @@ class _ConvNd(Module):
         if groups < 1 or in_channels % groups or out_channels % groups:
             raise errors.channels_in_groups(in_channels, out_channels, groups, here())
         if padding_mode not in MODES:
-            raise errors.unknown_choice("padding_mode", padding_mode, list(MODES), here())
+            raise unknown_choice("padding_mode", padding_mode, list(MODES), here())
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.kernel_size = sizes(kernel_size, self.count)
@@ -169,7 +170,7 @@ class _Transposed(_ConvNd):
         dtype: Any = None,
     ) -> None:
         if padding_mode != "zeros":
-            raise errors.unknown_choice("padding_mode", padding_mode, ["zeros"], here())
+            raise unknown_choice("padding_mode", padding_mode, ["zeros"], here())
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, output_padding,
             groups, bias, padding_mode, dtype,

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy
 
-from localgrad import network_errors as errors
+from localgrad import errors_of_modules as errors
 from localgrad.graph.record import here
 from localgrad.tensor import Tensor
 

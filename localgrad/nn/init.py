@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy
 
-from localgrad import network_errors as errors
+from localgrad import errors_of_modules as errors
 from localgrad import random
+from localgrad.errors import unknown_choice
 from localgrad.graph.mutation import note_mutation
 from localgrad.graph.record import here
 from localgrad.tensor import Tensor
@@ -92,7 +93,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     plain = ["linear", "sigmoid", "conv1d", "conv2d", "conv3d"]
     plain += ["conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
     if nonlinearity not in gains and nonlinearity not in plain:
-        raise errors.unknown_choice("nonlinearity", nonlinearity, [*gains, *plain], here())
+        raise unknown_choice("nonlinearity", nonlinearity, [*gains, *plain], here())
     return gains.get(nonlinearity, 1.0)
 
 
@@ -109,7 +110,7 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
 
 def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
     if mode not in ("fan_in", "fan_out"):
-        raise errors.unknown_choice("mode", mode, ["fan_in", "fan_out"], here())
+        raise unknown_choice("mode", mode, ["fan_in", "fan_out"], here())
     fan = fans(tensor)[mode == "fan_out"]
     return calculate_gain(nonlinearity, a) / math.sqrt(fan)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from localgrad import network_errors as errors
+from localgrad import errors_of_modules as errors
 from localgrad.graph.record import state
 from localgrad.nn import states
 from localgrad.nn.parameter import Parameter

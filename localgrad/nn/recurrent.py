@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy
 
-from localgrad import network_errors as errors
+from localgrad import errors_of_layers as errors
 from localgrad import ops
+from localgrad.errors import unknown_choice
+from localgrad.errors_of_modules import no_forward
 from localgrad.graph.record import here
 from localgrad.nn import functional as F
 from localgrad.nn import init
@@ -91,7 +93,7 @@ class RNNBase(Module):
 
     def sequence(self, x: Any, states: Any, suffix: str, running: Any) -> Any:
         """One layer in one direction: the outputs, then the last states."""
-        raise errors.no_forward(type(self).__name__)
+        raise no_forward(type(self).__name__)
 
     def begin(self, batch: int, dtype: Any) -> list[Any]:
         """Zero states (layers · directions, batch, size)."""
@@ -235,7 +237,7 @@ class RNN(RNNBase):
             dtype=dtype,
         )  # fmt: skip
         if nonlinearity not in ("tanh", "relu"):
-            raise errors.unknown_choice("nonlinearity", nonlinearity, ["tanh", "relu"], here())
+            raise unknown_choice("nonlinearity", nonlinearity, ["tanh", "relu"], here())
         self.nonlinearity = nonlinearity
 
     def sequence(self, x: Any, states: Any, suffix: str, running: Any) -> Any:

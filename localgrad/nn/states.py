@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy
 
-from localgrad import network_errors as errors
+from localgrad import errors_of_modules as errors
 from localgrad.graph.mutation import note_mutation
 from localgrad.graph.record import here
 from localgrad.local.operation import as_raw

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from localgrad import network_errors as errors
+from localgrad import errors
 from localgrad.graph.record import here
 from localgrad.nn import functional as F
 from localgrad.nn import init

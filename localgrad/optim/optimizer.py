@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy
 
-from localgrad import network_errors as errors
+from localgrad import errors_of_optimisers as errors
 from localgrad.graph.mutation import note_mutation
 from localgrad.graph.record import enable_grad, here
 from localgrad.local.operation import as_raw

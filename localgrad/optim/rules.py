@@ -44,7 +44,7 @@ class SGD(Optimizer):
     def check(self, group: dict[str, Any]) -> None:
         super().check(group)
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
-            from localgrad import network_errors as errors
+            from localgrad import errors_of_optimisers as errors
             from localgrad.graph.record import here
 
             raise errors.nesterov(here())

@@ -19,6 +19,7 @@ _COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 _BRANCHES = ("blue", "magenta", "cyan", "green", "yellow")
 _WIDTH = 40
 _MOST_PRODUCTS = 4
+_MOST_TERMS = 12
 _CHIPS = 5
 _ROUTES = 3
 
@@ -187,8 +188,14 @@ def _explanation(explanation: Explanation) -> Iterable[Any]:
         f"  the whole gradient: norm {stats.norm:.4g}, rms {stats.rms:.3g}, "
         f"{stats.zeros} of {stats.size} zero"
     )
-    for term in explanation.terms:
-        yield from _term(term)
+    terms = explanation.terms
+    if len(terms) > _MOST_TERMS:
+        terms = sorted(terms, key=lambda term: -abs(term.edge.share or 0.0))[:_MOST_TERMS]
+    rules: set[str] = set()
+    for term in terms:
+        yield from _term(term, rules)
+    if len(terms) < len(explanation.terms):
+        yield Text(f"  and {len(explanation.terms) - len(terms)} smaller ones", style="dim")
     if len(explanation.terms) > 1 and node.balance is not None:
         yield Text(
             f"  sum of {len(explanation.terms)} contributions; the books balance to "
@@ -203,19 +210,22 @@ def _explanation(explanation: Explanation) -> Iterable[Any]:
         )
 
 
-def _term(term: Term) -> Iterable[Any]:
+def _term(term: Term, rules: set[str]) -> Iterable[Any]:
+    """One contribution; the rule by which it came about is told once, and kept in `rules`."""
     from rich.text import Text
 
     edge, consumer = term.edge, term.consumer
     share = "cancels" if edge.cancels else "–" if edge.share is None else f"{edge.share:+.1%}"
-    line = Text(f"  {share:>8}  from {consumer.place} (`{edge.name}`)", style="bold")
+    step = "" if consumer.step is None else f", step {consumer.step}"
+    line = Text(f"  {share:>8}  from {consumer.place}{step} (`{edge.name}`)", style="bold")
     line.append(
         f"  norm {_number(edge.norm)}, cosine {_number(edge.cosine)}, gain {_number(edge.gain)}"
     )
     if consumer.where:
         line.append(f"  {consumer.where}", style="dim")
     yield line
-    if consumer.formula is not None:
+    if consumer.formula is not None and consumer.formula.text not in rules:
+        rules.add(consumer.formula.text)
         yield Text(f"            rule: {consumer.formula.text}", style="dim")
     if edge.reduced_axes:
         yield Text(f"            summed over axes {edge.reduced_axes} that were broadcast")

@@ -21,7 +21,7 @@ def record(training: Training, level: str) -> Ledger:
     network.train()
     network.zero_grad()
     batch = next(iter(DataLoader(training.train_set, training.recipe.batch_size)))
-    with Ledger(network, level=level) as ledger:
+    with Ledger(network, level=level, inside=training.recipe.inside) as ledger:
         loss, _ = training.recipe.loss(network, batch)
         loss.backward()
     return ledger

@@ -13,7 +13,6 @@ from localgrad.train.run import Run
 from localgrad.train.training import Training, size_of
 
 CHECKPOINT_SECONDS = 10.0
-RECORD_EVERY = 25  # steps, for the slider of the report
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,16 @@ def train(run: Run, progress: Progress, every: float = CHECKPOINT_SECONDS) -> Ou
     resumed = training.restore()
     metrics = Metrics(run.metrics, training.step)
     begun = training.step if resumed else None
-    training.record_into(StepLog(run.folder, training.network, every=RECORD_EVERY, resume_at=begun))
+    recipe = training.recipe
+    training.record_into(
+        StepLog(
+            run.folder,
+            training.network,
+            every=recipe.record_every,
+            resume_at=begun,
+            inside=recipe.inside,
+        )
+    )
     progress.begin(training, resumed)
     scores: dict[str, float] = {}
     with metrics, progress, Interrupt() as interrupt:

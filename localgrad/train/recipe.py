@@ -24,6 +24,11 @@ class Recipe:
     clip: float | None = None
     """The norm that gradients are clipped to, if any."""
 
+    inside: tuple[str, ...] = ()
+    """Fused operations that the report shows step by step, such as "lstm": see `Ledger`."""
+    record_every: int = 25
+    """How many steps lie between two that are recorded for the slider of the report."""
+
     score: str = "accuracy"
     """Which of the scores that `loss` returns is the one to be judged by."""
     higher_is_better: bool = True

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import localgrad as lg
-from localgrad.network_errors import StateError
+from localgrad.errors_of_modules import StateError
 
 torch = pytest.importorskip("torch")
 

@@ -7,7 +7,7 @@ import pytest
 
 import localgrad as lg
 from localgrad.errors import GraphError, LocalgradError
-from localgrad.network_errors import StateError
+from localgrad.errors_of_modules import StateError
 from localgrad.nn import utils
 
 torch = pytest.importorskip("torch")

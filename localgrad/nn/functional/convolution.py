@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from localgrad import network_errors as errors
+from localgrad import errors_of_layers as errors
 from localgrad import ops
+from localgrad.errors import unknown_choice
 from localgrad.graph.record import here
 from localgrad.ops.network import convolution as triple
 from localgrad.tensor import Tensor
@@ -72,7 +73,7 @@ def _convolution(
     elif padding == "valid":
         edges = (0,) * count
     elif isinstance(padding, str):
-        raise errors.unknown_choice("padding", padding, ["same", "valid"], here())
+        raise unknown_choice("padding", padding, ["same", "valid"], here())
     else:
         edges = sizes(padding, count)
     for size, k, d, p in zip(input.shape[2:], kernel, spread, edges):

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy
 
-from localgrad import network_errors as errors
+from localgrad import errors_of_layers as errors
 from localgrad import ops
+from localgrad.errors import unknown_choice
 from localgrad.graph.record import here
 from localgrad.local.operation import as_raw
 from localgrad.ops.network import cross_entropy as fused
@@ -38,7 +39,7 @@ def reduced(losses: Any, reduction: str) -> Any:
         return ops.sum(losses)
     if reduction == "none":
         return losses
-    raise errors.unknown_choice("reduction", reduction, list(fused.REDUCTIONS), here())
+    raise unknown_choice("reduction", reduction, list(fused.REDUCTIONS), here())
 
 
 def same_shape(name: str, input: Any, target: Any) -> None:
@@ -73,7 +74,7 @@ def cross_entropy(
     0.6931
     """
     if reduction not in fused.REDUCTIONS:
-        raise errors.unknown_choice("reduction", reduction, list(fused.REDUCTIONS), here())
+        raise unknown_choice("reduction", reduction, list(fused.REDUCTIONS), here())
     target = tensor(target)
     if target.dtype.kind == "f":
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)

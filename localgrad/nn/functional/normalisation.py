@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy
 
+from localgrad import errors_of_layers as errors
 from localgrad import kernels, ops
-from localgrad import network_errors as errors
 from localgrad.graph.mutation import note_mutation
 from localgrad.graph.record import here
 from localgrad.local.operation import as_raw

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from localgrad import network_errors as errors
+from localgrad import errors_of_layers as errors
 from localgrad import ops
+from localgrad.errors import unknown_choice
 from localgrad.graph.record import here
 from localgrad.tensor import Tensor
 
@@ -34,7 +35,7 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
     if mode == "constant":
         return _constant(input, pairs, 0 if value is None else value)
     if mode not in WIDEST:
-        raise errors.unknown_choice("mode", mode, ["constant", *WIDEST], here())
+        raise unknown_choice("mode", mode, ["constant", *WIDEST], here())
     for size, (before, after) in zip(reversed(input.shape), pairs):
         limit = size - WIDEST[mode]
         if mode != "replicate" and max(before, after) > limit:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy
 
+from localgrad import errors_of_layers as errors
 from localgrad import kernels, ops
-from localgrad import network_errors as errors
 from localgrad.graph.record import here
 from localgrad.nn.functional.convolution import Size, sizes
 from localgrad.ops.network import pooling, windows

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from localgrad import network_errors as errors
+from localgrad import errors_of_layers as errors
 from localgrad import ops
 from localgrad.graph.record import here
 from localgrad.local.operation import as_raw

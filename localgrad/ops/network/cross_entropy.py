@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from localgrad import errors_of_layers as errors
 from localgrad import kernels, ops
-from localgrad import network_errors as errors
 from localgrad.graph.record import here
 from localgrad.kernels import reference as xp
 from localgrad.local.composite import composite

@@ -20,8 +20,10 @@ def lstm_step(
 ) -> tuple[Any, Any]:
     """The next (h, c) of a long short-term memory (Hochreiter and Schmidhuber, 1997)."""
     gates = split_gates(linear(x, w_ih, b_ih) + linear(h, w_hh, b_hh), 4)
-    forget_gate, input_gate = ops.sigmoid(gates[1]), ops.sigmoid(gates[0])
-    output_gate, candidate = ops.sigmoid(gates[3]), ops.tanh(gates[2])
+    input_gate = ops.sigmoid(gates[0])
+    forget_gate = ops.sigmoid(gates[1])
+    candidate = ops.tanh(gates[2])
+    output_gate = ops.sigmoid(gates[3])
     c = forget_gate * c + input_gate * candidate
     h = output_gate * ops.tanh(c)
     return (h if w_hr is None else linear(h, w_hr, None)), c

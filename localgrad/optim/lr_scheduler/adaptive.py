@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from localgrad import network_errors as errors
+from localgrad import errors_of_optimisers as errors
+from localgrad.errors import unknown_choice
 from localgrad.graph.record import here
 from localgrad.optim.lr_scheduler.schedules import LRScheduler
 from localgrad.optim.optimizer import Optimizer
@@ -39,7 +40,7 @@ class OneCycleLR(LRScheduler):
                 raise errors.no_total_steps(here())
             total_steps = epochs * steps_per_epoch
         if anneal_strategy not in ("cos", "linear"):
-            raise errors.unknown_choice(
+            raise unknown_choice(
                 "anneal_strategy", anneal_strategy, ["cos", "linear"], here()
             )
         self.total_steps = total_steps
@@ -120,7 +121,7 @@ class ReduceLROnPlateau(LRScheduler):
             ("threshold_mode", threshold_mode, ["rel", "abs"]),
         ):
             if value not in known:
-                raise errors.unknown_choice(name, value, known, here())
+                raise unknown_choice(name, value, known, here())
         self.optimizer = optimizer
         self.mode = mode
         self.factor = factor

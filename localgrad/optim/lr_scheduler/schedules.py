@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from localgrad import network_errors as errors
+from localgrad import errors_of_optimisers as errors
 from localgrad.graph.record import here
 from localgrad.optim.optimizer import Optimizer
 

@@ -1,94 +1,10 @@
-"""The messages of networks and optimisers: what is wrong, where, and what to write instead."""
+"""The messages of layers and losses: what is wrong, where, and what to write instead."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from localgrad.errors import (
-    DeclarationError,
-    GraphError,
-    LocalgradError,
-    ShapeError,
-    _at,
-    _describe,
-    unknown_choice,
-)
-
-__all__ = ["unknown_choice"]
-
-
-class StateError(LocalgradError, ValueError):
-    """A saved state that does not fit the module, the optimiser or the file format."""
-
-
-def no_forward(module: str) -> DeclarationError:
-    """A module without a forward was called."""
-    return DeclarationError(
-        f"{module} has no `forward`.\n"
-        "  Write what it computes: `def forward(self, x): return ...` in the class."
-    )
-
-
-def no_super_init(module: str, name: str) -> DeclarationError:
-    """A parameter or child was assigned before the module existed."""
-    return DeclarationError(
-        f"{module}.{name} is assigned before Module.__init__ ran.\n"
-        f"  Begin {module}.__init__ with `super().__init__()`."
-    )
-
-
-def wrong_attribute(module: str, name: str, kind: str, value: Any) -> DeclarationError:
-    """Something else was assigned where a parameter, buffer or child stands."""
-    right = {"parameter": "lg.nn.Parameter(value)", "buffer": "lg.asarray(value)"}.get(
-        kind, "a Module"
-    )
-    return DeclarationError(
-        f"{module}.{name} is a {kind}, and {type(value).__name__} was assigned to it.\n"
-        f"  Assign {right}, or None, or remove it first: `del module.{name}`."
-    )
-
-
-def no_such_member(module: str, kind: str, path: str) -> StateError:
-    """A path that leads to nothing."""
-    return StateError(f"{module} has no {kind} at the path {path!r}.")
-
-
-def no_state(given: Any, where: str) -> StateError:
-    """Something else than a mapping was given as a state."""
-    return StateError(
-        f"a state is a mapping from names to values, not {type(given).__name__}{_at(where)}.\n"
-        "  From a file: module.load_state_dict(lg.load(path))."
-    )
-
-
-def state_mismatch(
-    module: str,
-    missing: list[str],
-    unexpected: list[str],
-    misshapen: list[tuple[str, Any, Any]],
-    where: str,
-) -> StateError:
-    """A state that does not fit its module, with the names that are probably meant."""
-    import difflib
-
-    lines = [f"this state does not fit {module}{_at(where)}; nothing was loaded."]
-    for name in missing:
-        near = difflib.get_close_matches(name, unexpected, n=1)
-        hint = f" (the state has {near[0]!r}: renamed?)" if near else ""
-        lines.append(f"  missing: {name}{hint}")
-    lines += [f"  unexpected: {name}" for name in unexpected]
-    lines += [f"  {n}: the module has shape {own}, the state {got}" for n, own, got in misshapen]
-    if missing or unexpected:
-        lines.append("  To load what fits, and only that: load_state_dict(state, strict=False).")
-    return StateError("\n".join(lines))
-
-
-def no_device(got: Any, where: str) -> ShapeError:
-    """A device or dtype that there is not."""
-    return ShapeError(
-        f"Module.to({got!r}){_at(where)}: the one device is 'cpu', and this is no dtype.\n"
-        "  Write module.to('float64'), module.double() or module.to('cpu')."
-    )
+from localgrad.errors import DeclarationError, ShapeError, _at
 
 
 def target_shape(x: Any, target: Any, where: str) -> ShapeError:
@@ -117,30 +33,6 @@ def label_out_of_range(label: int, classes: int, where: str) -> ShapeError:
     )
 
 
-def no_fan(shape: tuple[int, ...], where: str) -> ShapeError:
-    """A vector has no inputs and outputs to scale an initial value by."""
-    return ShapeError(
-        f"a tensor of shape {shape} has no number of inputs and outputs{_at(where)}: that takes "
-        "two axes or more.\n  For a bias: nn.init.zeros_(tensor) or nn.init.uniform_(tensor, …)."
-    )
-
-
-def no_such_child(module: str, index: int, count: int, where: str) -> LocalgradError:
-    """An index beyond a container's end."""
-
-    class Missing(ShapeError, IndexError):
-        """Found by `except IndexError`, too."""
-
-    return Missing(f"{module} has {count} modules; there is no number {index}{_at(where)}.")
-
-
-def taken_name(module: str, name: str, where: str) -> LocalgradError:
-    """A child under a name that the container itself uses."""
-    return DeclarationError(
-        f"{module} has a method called {name!r} already{_at(where)}; choose another name."
-    )
-
-
 def index_dtype(dtype: Any, where: str) -> ShapeError:
     """Rows of a table are named by whole numbers."""
     return ShapeError(
@@ -166,95 +58,6 @@ def broadcast_loss(name: str, input: Any, target: Any, where: str) -> ShapeError
         f"{name} compares element with element: the input has shape {tuple(input)}, the target "
         f"{tuple(target)}{_at(where)}.\n"
         "  Give them one shape, such as target.reshape(input.shape)."
-    )
-
-
-def no_parameters(optimiser: str, given: Any, where: str) -> DeclarationError:
-    """An optimiser was given something else than parameters."""
-    return DeclarationError(
-        f"{optimiser} takes an iterable of parameters, or of groups; got {_describe(given)}"
-        f"{_at(where)}.\n"
-        f"  Write optim.{optimiser}(model.parameters(), lr=…). An empty iterable is often "
-        "a generator that was used up, or a model with its layers in a plain list: nn.ModuleList."
-    )
-
-
-def not_a_leaf(optimiser: str, where: str) -> GraphError:
-    """An optimiser cannot change a value that was computed."""
-    return GraphError(
-        f"{optimiser} can only change leaves; one of these tensors was computed{_at(where)}.\n"
-        "  Give it the parameters themselves, before any operation."
-    )
-
-
-def parameter_twice(optimiser: str, shape: Any, where: str) -> DeclarationError:
-    """One parameter in two places would be changed twice a step."""
-    return DeclarationError(
-        f"a parameter of shape {shape} was given to {optimiser} more than once{_at(where)}; "
-        "each belongs in one group, once."
-    )
-
-
-def bad_number(owner: str, name: str, value: Any, allowed: str, where: str) -> DeclarationError:
-    """A number that no rule can use."""
-    return DeclarationError(f"{owner}: {name}={value} must be {allowed}{_at(where)}.")
-
-
-def nesterov(where: str) -> DeclarationError:
-    """Nesterov's step needs a momentum."""
-    return DeclarationError(
-        f"SGD: nesterov=True needs momentum > 0 and dampening=0{_at(where)}."
-    )
-
-
-def no_update(optimiser: str) -> DeclarationError:
-    """An optimiser without a rule was stepped."""
-    return DeclarationError(
-        f"{optimiser} has no `update`; write `def update(self, group, parameters, values, "
-        "gradients)`, which changes `values` in place."
-    )
-
-
-def no_optimiser_state(optimiser: str, where: str) -> StateError:
-    """Something else than an optimiser's state was loaded."""
-    return StateError(
-        f"{optimiser}.load_state_dict takes what state_dict() returned, with 'state' and "
-        f"'param_groups'{_at(where)}; nothing was loaded."
-    )
-
-
-def other_parameters(optimiser: str, own: Any, other: Any, where: str) -> StateError:
-    """An optimiser's state for other parameters."""
-    return StateError(
-        f"this state is of groups of {other} parameters, {optimiser} has groups of {own}"
-        f"{_at(where)}; nothing was loaded.\n"
-        "  Make the optimiser with the same groups as the one that was saved."
-    )
-
-
-def state_shape(optimiser: str, name: str, own: Any, got: Any, where: str) -> StateError:
-    """A remembered array that is not shaped like its parameter."""
-    return StateError(
-        f"{optimiser}: `{name}` has shape {got}, its parameter {own}{_at(where)}; "
-        "nothing was loaded."
-    )
-
-
-def unreadable_file(path: Any, cause: Any, where: str) -> StateError:
-    """A file that is truncated, or no safetensors file at all."""
-    return StateError(
-        f"{path} is no complete safetensors file ({cause}){_at(where)}.\n"
-        "  It may be truncated, or of another format: lg.load reads what lg.save wrote, and any "
-        "*.safetensors. A PyTorch *.pt file is a pickle; save it from PyTorch with "
-        "safetensors.torch.save_file."
-    )
-
-
-def unsavable(path: str, value: Any, where: str) -> StateError:
-    """A value that is neither an array nor plain."""
-    return StateError(
-        f"lg.save cannot keep {path or 'this'}, of type {type(value).__name__}{_at(where)}: "
-        "a state is made of tensors, numbers, strings, None, lists, tuples and dicts."
     )
 
 
@@ -392,77 +195,6 @@ def layer_channels(layer: str, x: Any, channels: int, expected: int, where: str)
         f"{layer} was made for {expected} channels; the input {tuple(x)} has {channels}"
         f"{_at(where)}."
     )
-
-
-def no_optimiser(schedule: str, given: Any, where: str) -> DeclarationError:
-    """A schedule of something else than an optimiser."""
-    return DeclarationError(
-        f"{schedule} takes an optimiser first; got {type(given).__name__}{_at(where)}."
-    )
-
-
-def no_rate(schedule: str) -> DeclarationError:
-    """A schedule that does not say its rate."""
-    return DeclarationError(
-        f"{schedule} has no `rate`; write `def rate(self, base, number): return ...`."
-    )
-
-
-def one_for_each(name: str, got: int, expected: int, where: str) -> DeclarationError:
-    """A list of the wrong length."""
-    return DeclarationError(f"{name}: {got} were given, {expected} are needed{_at(where)}.")
-
-
-def no_total_steps(where: str) -> DeclarationError:
-    """OneCycleLR has to know its end."""
-    return DeclarationError(
-        f"OneCycleLR needs total_steps, or epochs and steps_per_epoch{_at(where)}."
-    )
-
-
-def schedule_is_over(total: int, where: str) -> DeclarationError:
-    """A step after the last."""
-    return DeclarationError(
-        f"this OneCycleLR was made for {total} steps, and all are done{_at(where)}; "
-        "make it with a larger total_steps."
-    )
-
-
-def no_metric(where: str) -> DeclarationError:
-    """ReduceLROnPlateau without something to watch."""
-    return DeclarationError(
-        f"ReduceLROnPlateau.step takes the metric it watches{_at(where)}: scheduler.step(loss)."
-    )
-
-
-def nonfinite_norm(total: float, where: str) -> GraphError:
-    """Gradients that clipping cannot mend."""
-    return GraphError(
-        f"the gradients' norm is {total}{_at(where)}; nothing was changed.\n"
-        "  with lg.Ledger() as ledger: … ledger.findings() says at which node it was born."
-    )
-
-
-def vector_size(got: int, expected: int, where: str) -> ShapeError:
-    """A vector that is not as long as all parameters together."""
-    return ShapeError(
-        f"the vector has {got} elements, the parameters together {expected}{_at(where)}."
-    )
-
-
-class NoAttribute(DeclarationError, AttributeError):
-    """A module was asked for an attribute that it has not."""
-
-
-def no_attribute(module: str, name: str, known: list[str]) -> NoAttribute:
-    """A module was asked for an attribute that it has not."""
-    import difflib
-
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    if name in ("_registered", "_passing"):
-        hint = f" Begin {module}.__init__ with `super().__init__()`."
-    return NoAttribute(f"{module} has no attribute {name!r}.{hint}")
 
 
 def inexact_gradient(layer: str, where: str) -> DeclarationError:
