@@ -4,7 +4,8 @@ import itertools
 import os
 import sys
 import threading
-from types import CodeType, FrameType
+from collections.abc import Mapping
+from types import CodeType, FrameType, MappingProxyType
 from typing import Any
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -21,7 +22,8 @@ class Recording(threading.local):
     enabled: bool = True
     scope: "tuple[Any, Any] | None" = None  # (innermost module being called, its caller's scope)
     observer: Any = None  # an open ledger, which hears of every node, edge and cut
-    inside: "dict[str, str]" = {}  # fused operations to carry out by their derivation -> its file
+    inside: Mapping[str, str] = MappingProxyType({})
+    """Fused operations to carry out by their derivation, and the file that this is written in."""
 
 
 state = Recording()

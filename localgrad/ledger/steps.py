@@ -37,8 +37,8 @@ class _Line:
 class StepLog:
     """Records every `every`-th step of a training into `folder`.
 
-    model, level, thresholds, inside: as `Ledger` takes them. most: how many steps are kept at most (fewer
-    of a graph so large that the file would pass 32 MB).
+    model, level, thresholds, inside: as `Ledger` takes them. most: how many steps are kept at most
+    (fewer of a graph so large that the file would pass 32 MB).
     A run that is resumed continues its file; what was recorded beyond `resume_at` is forgotten.
 
     >>> import tempfile, localgrad as lg

@@ -276,3 +276,36 @@ def test_nodes_are_found_at_the_users_lines() -> None:
     assert node.function == "test_nodes_are_found_at_the_users_lines"
     snippet = ledger.record.sources[node.file or ""]
     assert "lg.tanh(w)" in snippet.lines[node.line - snippet.first_line]
+
+
+def test_a_look_inside_of_an_lstm_shows_its_gates_step_by_step() -> None:
+    lg.manual_seed(0)
+    model = lg.nn.LSTM(3, 4)
+    x = lg.asarray(np.random.default_rng(0).normal(size=(6, 2, 3)))
+    model.double()
+    found = {}
+    for inside in ((), ("lstm",)):
+        model.zero_grad()
+        with lg.Ledger(model, "edges", inside=inside) as ledger:
+            loss = (model(x)[0] ** 2).sum()
+            loss.backward()
+        found[inside] = ledger, loss.item(), [p.grad.numpy().copy() for p in model.parameters()]
+    fused, opened = found.values()
+    assert fused[1] == pytest.approx(opened[1], rel=1e-12)
+    for a, b in zip(fused[2], opened[2]):
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+    assert [node.op for node in fused[0].nodes].count("lstm") == 1
+    forget = [node for node in opened[0].nodes if node.label == "forget_gate"]
+    assert [(node.op, node.step) for node in forget] == [("sigmoid", t) for t in range(6)]
+    assert all(node.where.startswith("recurrent.py:") for node in forget)
+    uses = opened[0].record.arrived(opened[0].of("weight_hh_l0"))
+    assert len(uses) == 6 and sum(edge.share for edge in uses) == pytest.approx(1)
+    assert not opened[0].findings()
+    text = str(opened[0].explain("weight_hh_l0"))
+    assert ", step 5 (`weight`)" in text and text.count("rule:") == 1
+    assert not state.inside  # closed again
+
+
+def test_only_fused_operations_can_be_looked_inside() -> None:
+    with pytest.raises(lg.LocalgradError, match="Did you mean 'lstm'"):
+        lg.Ledger(inside=["lstmm"])
