@@ -12,6 +12,7 @@ add up to its *upstream*; what a node sends on is its *downstream*.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 FORMAT = "localgrad-ledger/1"
@@ -265,6 +266,26 @@ class LedgerRecord:
     thresholds: dict[str, float] = field(default_factory=dict)
     compare: Comparison | None = None
     format: str = FORMAT
+
+    def __repr__(self) -> str:
+        return f"<ledger of {self.title}: {len(self.nodes)} nodes, {len(self.edges)} edges>"
+
+    def __str__(self) -> str:
+        from localgrad.report.text import ledger_text
+
+        return ledger_text(self)
+
+    def _repr_html_(self) -> str:
+        from localgrad.report.notebook import ledger_html
+
+        return ledger_html(self)
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write the interactive report: one file that needs no network."""
+        from localgrad.ledger.interchange import to_dict
+        from localgrad.report.html import write_html
+
+        return write_html(to_dict(self), path)
 
     def node_of(self, edge: EdgeRecord) -> NodeRecord:
         """The node that received ``edge``."""

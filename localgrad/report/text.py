@@ -66,6 +66,8 @@ def _ledger(record: LedgerRecord, width: int) -> Iterable[Any]:
         f"{len(record.nodes)} nodes, {len(record.edges)} edges, level {record.level}",
         style="dim",
     )
+    if record.compare is not None:
+        yield Text(record.compare.message, style="bold")
     yield verdict(record.findings)
     for finding in record.findings:
         yield from _finding(finding)

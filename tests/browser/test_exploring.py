@@ -83,6 +83,9 @@ def test_the_panel_of_a_node_tells_its_whole_account(open_ledger: Open) -> None:
         f"{node.where} in forward",
     ]
     assert "∂a = g" in page.locator(".formula .rule").first.inner_text()
+    numbers = page.locator(".formula .local").inner_text().splitlines()
+    assert numbers[0] == "rms: upstream × gain = downstream"
+    assert len(numbers) == 1 + len(node.downstream)
     upstream = page.locator(".panel table").nth(1)
     assert upstream.locator("tbody tr").count() == 2
     assert upstream.locator("tfoot td").all_inner_texts()[2] == "100 %"

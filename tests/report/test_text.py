@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -176,3 +177,19 @@ def test_the_table_has_a_row_an_edge(ledger: lg.Ledger) -> None:
     assert len(frame) == len(ledger.edges)
     assert frame.loc[0, "norm"] == ledger.edges[0].norm
     assert set(frame["consumer"]) >= {"inward linear", "block linear"}
+
+
+def test_two_runs_print_where_they_part_and_write_one_page(tmp_path: Path) -> None:
+    ledgers = []
+    for scale in (1.0, 3.0):
+        lg.manual_seed(0)
+        model = Net()
+        with lg.Ledger(model) as ledger:
+            (model(lg.ones((2, 3))) ** 2 * scale).mean().backward()
+        ledgers.append(ledger)
+    both = lg.Ledger.compare(*ledgers)
+    assert "the runs part at" in str(both)
+    assert len(repr(both)) < 100
+    assert "the runs part at" in both._repr_html_()
+    page = both.to_html(tmp_path / "both.html")
+    assert "first_divergence" in page.read_text(encoding="utf-8")

@@ -8,6 +8,9 @@ import { nameOf, placeOf } from "../model/place";
 import { notice } from "./finding_sheet";
 import type { Cell, CellLike, Section, Sheet } from "./sections";
 
+// More arguments than this (of a concat) stand in the table only.
+const MOST_LINES = 6;
+
 function nodeCell(node: LedgerNode): Cell {
   return { text: placeOf(node), node: node.id, title: node.where ?? undefined };
 }
@@ -146,6 +149,17 @@ function source(node: LedgerNode, context: Context): Section[] {
   return [{ kind: "source", heading: within, file: node.file, first, lines, marked: node.line }];
 }
 
+/** `upstream × local = downstream` of every argument, in root mean squares. */
+function numbersOf(node: LedgerNode, metrics: Metrics): string | null {
+  const upstream = metrics.upstreamRms(node);
+  const lines = node.downstream.slice(0, MOST_LINES).flatMap((id) => {
+    const edge = metrics.ledger.edges[id]!;
+    const [gain, rms] = [metrics.gain(edge), metrics.edgeRms(edge)];
+    return edge.cut || gain === null ? [] : [`${edge.name || "input"}: ${show(upstream)} × ${show(gain)} = ${show(rms)}`];
+  });
+  return lines.length ? ["rms: upstream × gain = downstream", ...lines].join("\n") : null;
+}
+
 /** One line for every argument. */
 function rulesOf({ text, latex }: Formula): Formula[] {
   const texts = text.split(",  ");
@@ -161,9 +175,8 @@ export function nodeSheet(node: LedgerNode, context: Context): Sheet {
   if (node.step !== null) tags.push(`call ${node.step + 1}`);
   if (node.sweep) tags.push(`sweep ${node.sweep + 1}`);
   const sections: Section[] = [...notices(node, context)];
-  if (node.formula || node.local) {
-    sections.push({ kind: "formula", heading: "Local rule", rules: node.formula ? rulesOf(node.formula) : [], local: node.local });
-  }
+  const local = node.local ?? numbersOf(node, metrics);
+  if (node.formula || local) sections.push({ kind: "formula", heading: "Local rule", rules: node.formula ? rulesOf(node.formula) : [], local });
   sections.push(statistics(metrics.ledger.nodes[node.id]!, other, metrics), ...upstream(node, context), ...downstream(node, context));
   if (context.ledger.steps.length > 1) sections.push({ kind: "series", heading: "Gradient norm over the recorded steps", node: node.id });
   sections.push(...histograms(metrics.ledger.nodes[node.id]!), ...source(node, context));
