@@ -4,6 +4,7 @@ Each case is a small program of its own, since what it changes is settled when t
 first loaded.
 """
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("numba")
+
+ROOT = Path(__file__).parent.parent
 
 TRAIN = """
 import numpy as np
@@ -49,14 +52,12 @@ def train(steps=3):
 
 def run(program: str, **environment: str) -> str:
     """What a program prints that follows `TRAIN`; it must end well."""
-    import os
-
     done = subprocess.run(
         [sys.executable, "-c", TRAIN + textwrap.dedent(program)],
         capture_output=True,
         text=True,
         env={**os.environ, **environment},
-        cwd=Path(__file__).parent.parent,
+        cwd=ROOT,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
@@ -192,3 +193,26 @@ def test_code_on_disk_is_forgotten_when_any_source_changes(tmp_path: Path) -> No
     (tmp_path / "sources.sha256").write_text("of other sources")
     forget_stale_code(tmp_path)
     assert not index.exists()
+
+
+def test_a_terminal_shows_what_is_compiled_and_only_then(tmp_path: Path) -> None:
+    pty = pytest.importorskip("pty")
+    program = "import localgrad as lg; lg.nn.functional.relu(lg.ones((200, 200)))"
+
+    def shown() -> str:
+        ours, theirs = pty.openpty()
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+        command = [sys.executable, "-c", program]
+        subprocess.run(command, stderr=theirs, env=environment, check=True, cwd=ROOT)
+        os.write(theirs, b"the end")
+        text = b""
+        while not text.endswith(b"the end"):
+            text += os.read(ours, 10_000)
+        os.close(ours)
+        os.close(theirs)
+        return text.decode()
+
+    first = shown()
+    assert "compiling kernels (once, kept on disk): relu" in first
+    assert first.endswith("\r\x1b[Kthe end")
+    assert shown() == "the end"

@@ -15,7 +15,7 @@ from numba.core import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-from . import fresh  # noqa: F401 (before any compiled code is read from the disk)
+from . import announce, fresh  # noqa: F401 (before anything is compiled or read from the disk)
 
 BYTE = ir.IntType(8)
 WORD = ir.IntType(64)
