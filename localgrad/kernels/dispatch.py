@@ -113,7 +113,7 @@ def convolution_weight_adjoint(
 ) -> Any:
     """What g, shaped like a convolution's output, sends back to a weight of this shape."""
     if _as_images(shape[2:], g, x):
-        return cpu.conv2d_weight(x, g, shape, stride, padding, dilation, groups)[0]
+        return cpu.conv2d_weight(x, g, shape, stride, padding, dilation, groups, bias=False)[0]
     return by_taps.convolution_weight_adjoint(g, x, shape, stride, padding, dilation, groups)
 
 

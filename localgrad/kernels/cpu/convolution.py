@@ -87,20 +87,21 @@ def conv2d_weight(
     padding: Pair = (0, 0),
     dilation: Pair = (1, 1),
     groups: int = 1,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The adjoint in the weight, ``dweight``, and the bias's: ``upstream`` over all pixels."""
+    bias: bool = True,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The adjoint in the weight, ``dweight``, and where there is a bias its own: ``upstream``
+    summed over all pixels."""
     g = geometry(x.shape, weight_shape, stride, padding, dilation, groups)
     prepare(x.dtype)
     dweight = arena.empty(weight_shape, x.dtype)
-    dbias = np.empty(g.out_channels, x.dtype)
+    dbias = np.empty(g.out_channels if bias else 0, x.dtype)
     if not upstream.size or not x.size:
         dweight[...] = 0
-        dbias[...] = upstream.sum(axis=(0, 2, 3))
-        return dweight, dbias
+        return dweight, upstream.sum(axis=(0, 2, 3)) if bias else None
     memory, x_last = image_memory(x)
     upstream, upstream_last = image_memory(upstream)
     threads = _threads(g)
     rows, block, scratch = weight_plan(g, x.itemsize, threads)
     weight_adjoint(memory, x_last, upstream, upstream_last, dweight, dbias, tuple(g), rows, block,
                    workspace(scratch), threads)
-    return dweight, dbias
+    return dweight, dbias if bias else None

@@ -7,8 +7,8 @@ from numba import njit
 from .emit import address
 from .host import CACHE, host
 from .launch import barrier, parallel, share
-from .microkernel import reduce_product
-from .pack import size_of, width_of
+from .microkernel import NARROW, reduce_product
+from .pack import lanes_of, size_of, width_of
 from .product import copy_tile
 from .window import Geometry, load_band, pack_forward
 
@@ -48,7 +48,7 @@ def _task(  # type: ignore[no-untyped-def]
     (batch, channels, height, width_in, out_channels, kernel_h, kernel_w, stride_h, stride_w,
      pad_h, pad_w, dilation_h, dilation_w, groups, out_h, out_w) = g
     zero = y.dtype.type(0)
-    size, width = size_of(zero), width_of(zero)
+    size, width, lanes = size_of(zero), width_of(zero), lanes_of(zero)
     inputs, outputs = channels // groups, out_channels // groups
     taps = kernel_h * kernel_w
     depth = taps * inputs
@@ -102,6 +102,9 @@ def _task(  # type: ignore[no-untyped-def]
         for number in range(groups * panels):
             group, panel = number // panels, number % panels
             valid = min(width, outputs - panel * width)
+            narrow = valid <= lanes
+            how = flags | NARROW if narrow else flags
+            direct = valid == (lanes if narrow else width)
             init = biases + number * width * size if has_bias else 0
             panel_at = work + number * depth * width * size
             for row in range(count):
@@ -109,13 +112,13 @@ def _task(  # type: ignore[no-untyped-def]
                 c = address(y) + (((image * out_h + first + row) * out_w) * out_channels
                                   + group * outputs + panel * width) * size
                 c_row = out_channels
-                if valid < width:
+                if not direct:
                     c, c_row = tile, width
                 reduce_product(zero, (
                     length, c, c_row, a, stride_w * channels, 1, panel_at, width, run,
                     kernel_h, dilation_h * columns * channels, kernel_w * inputs * width,
-                    s_count, dilation_w * channels, inputs * width, init, flags))
-                if valid < width:
+                    s_count, dilation_w * channels, inputs * width, init, how))
+                if not direct:
                     c = address(y) + (((image * out_h + first + row) * out_w) * out_channels
                                       + group * outputs + panel * width) * size
                     copy_tile(c, out_channels, tile, width, length, valid, zero)

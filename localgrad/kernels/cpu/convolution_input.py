@@ -16,8 +16,8 @@ from .convolution_forward import band_rows
 from .emit import address
 from .host import CACHE, host
 from .launch import barrier, parallel, share
-from .microkernel import reduce_product
-from .pack import size_of, width_of
+from .microkernel import NARROW, reduce_product
+from .pack import lanes_of, size_of, width_of
 from .product import copy_tile
 from .window import Geometry, load_band, pack_adjoint
 
@@ -67,7 +67,7 @@ def _task(  # type: ignore[no-untyped-def]
     (batch, channels, height, width_in, out_channels, kernel_h, kernel_w, stride_h, stride_w,
      _pad_h, _pad_w, _dilation_h, _dilation_w, groups, out_h, out_w) = g
     zero = dx.dtype.type(0)
-    size, width = size_of(zero), width_of(zero)
+    size, width, lanes = size_of(zero), width_of(zero), lanes_of(zero)
     inputs, outputs = channels // groups, out_channels // groups
     taps = kernel_h * kernel_w
     depth = taps * outputs
@@ -115,6 +115,8 @@ def _task(  # type: ignore[no-untyped-def]
             for number in range(groups * panels):
                 group, panel = number // panels, number % panels
                 valid = min(width, inputs - panel * width)
+                narrow = valid <= lanes
+                direct = valid == (lanes if narrow else width)
                 skipped = (first_h * kernel_w + first_w) * outputs
                 b = work + (number * depth + skipped) * width * size
                 for line in range(lines):
@@ -124,14 +126,15 @@ def _task(  # type: ignore[no-untyped-def]
                         ((image * height + (first + line) * stride_h + phase_h) * width_in
                          + phase_w) * channels + group * inputs + panel * width) * size
                     c, c_row = place, stride_w * channels
-                    if valid < width:
+                    if not direct:
                         c, c_row = tile, width
                     reduce_product(zero, (
                         length, c, c_row, a, out_channels, 1, b, width, outputs,
                         count_h, -move_h * columns * out_channels,
                         step_h * kernel_w * outputs * width,
-                        count_w, -move_w * out_channels, step_w * outputs * width, 0, 0))
-                    if valid < width:
+                        count_w, -move_w * out_channels, step_w * outputs * width, 0,
+                        NARROW if narrow else 0))
+                    if not direct:
                         copy_tile(place, stride_w * channels, tile, width, length, valid, zero)
 
 

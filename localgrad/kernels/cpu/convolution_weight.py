@@ -12,11 +12,11 @@ from __future__ import annotations
 from numba import njit
 
 from .convolution_forward import band_rows
-from .emit import address
+from .emit import address, array_at
 from .host import CACHE, host
 from .launch import barrier, parallel, share
-from .microkernel import ACCUMULATE, reduce_product
-from .pack import load_at, pack_panels, size_of, store_at, transpose, width_of
+from .microkernel import ACCUMULATE, NARROW, reduce_product
+from .pack import lanes_of, pack_panels, size_of, transpose, width_of
 from .window import Geometry, load_band
 
 _PIXELS = 192  # output pixels in one accumulation
@@ -34,19 +34,28 @@ def weight_plan(g: Geometry, size: int, threads: int) -> tuple[int, int, int]:
     block = min(max(pixels // max(g.out_w, 1), 1), rows)
     band = ((rows - 1) * g.stride_h + g.dilation_h * (g.kernel_h - 1) + 1) \
         * (g.width + 2 * g.pad_w) * g.channels
-    own = sums + band + block * g.out_w * (g.out_channels + panels * width) + panels * width \
+    own = sums + g.out_channels + band + block * g.out_w * (g.out_channels + panels * width) \
         + depth * width + 64
     return rows, block, size * threads * own
 
 
 @njit(cache=CACHE)
-def _add_bias(sums, dy, pixels, channels, zero):  # type: ignore[no-untyped-def]
-    size = size_of(zero)
-    for pixel in range(pixels):
-        row = dy + pixel * channels * size
+def _add_bias(sums, dy, pixels, zero):  # type: ignore[no-untyped-def]
+    """Add all pixels to the channels' sums, four at a time to spare the sums' memory."""
+    channels = sums.size
+    pixel_bytes = channels * size_of(zero)
+    whole = pixels - pixels % 4
+    for pixel in range(0, whole, 4):
+        one = array_at(dy + pixel * pixel_bytes, channels, zero)
+        two = array_at(dy + (pixel + 1) * pixel_bytes, channels, zero)
+        three = array_at(dy + (pixel + 2) * pixel_bytes, channels, zero)
+        four = array_at(dy + (pixel + 3) * pixel_bytes, channels, zero)
         for channel in range(channels):
-            store_at(sums + channel * size, load_at(sums + channel * size, zero)
-                     + load_at(row + channel * size, zero))
+            sums[channel] += (one[channel] + two[channel]) + (three[channel] + four[channel])
+    for pixel in range(whole, pixels):
+        one = array_at(dy + pixel * pixel_bytes, channels, zero)
+        for channel in range(channels):
+            sums[channel] += one[channel]
 
 
 @njit(cache=CACHE)
@@ -56,7 +65,7 @@ def _task(  # type: ignore[no-untyped-def]
     (batch, channels, height, width_in, out_channels, kernel_h, kernel_w, stride_h, stride_w,
      pad_h, pad_w, dilation_h, dilation_w, groups, out_h, out_w) = g
     zero = dweight.dtype.type(0)
-    size, width = size_of(zero), width_of(zero)
+    size, width, lanes = size_of(zero), width_of(zero), lanes_of(zero)
     inputs, outputs = channels // groups, out_channels // groups
     taps = kernel_h * kernel_w
     depth = taps * inputs
@@ -64,17 +73,19 @@ def _task(  # type: ignore[no-untyped-def]
     columns = width_in + 2 * pad_w
     band_h = (rows - 1) * stride_h + dilation_h * (kernel_h - 1) + 1
     sums_count = groups * panels * depth * width
-    own_count = sums_count + band_h * columns * channels \
-        + block * out_w * (out_channels + groups * panels * width) \
-        + groups * panels * width + depth * width + 64
+    own_count = sums_count + out_channels + band_h * columns * channels \
+        + block * out_w * (out_channels + groups * panels * width) + depth * width + 64
     sums = work + thread * own_count * size
-    bias_sums = sums + sums_count * size
-    band = bias_sums + groups * panels * width * size
+    bias_sums = array_at(sums + sums_count * size, dbias.size, zero)
+    band = sums + (sums_count + out_channels) * size
     packed = band + band_h * columns * channels * size
     plain = packed + block * out_w * groups * panels * width * size
     spare = plain + block * out_w * out_channels * size
-    for index in range(sums_count + groups * panels * width):
-        store_at(sums + index * size, zero)
+    every = array_at(sums, sums_count + out_channels, zero)
+    for index in range(every.size):
+        every[index] = zero
+    # Upstream pixels of exactly one panel's channels lie as a panel would.
+    panel_lies = groups == 1 and outputs in (width, lanes)
 
     in_place = x_last and pad_h == 0 and pad_w == 0
     merged = inputs == channels and dilation_w == 1
@@ -103,13 +114,19 @@ def _task(  # type: ignore[no-untyped-def]
             else:
                 load_band(plain, upstream, False, out_channels, out_h, out_w,
                           first + line, lines, 0, out_w, zero)
-            _add_bias(bias_sums, here, pixels, out_channels, zero)
-            for group in range(groups):
-                pack_panels(packed + group * panels * pixels * width * size,
-                            here + group * outputs * size, out_channels, 1, pixels, outputs, zero)
+            if dbias.size > 0:
+                _add_bias(bias_sums, here, pixels, zero)
+            if not panel_lies:
+                for group in range(groups):
+                    pack_panels(packed + group * panels * pixels * width * size,
+                                here + group * outputs * size, out_channels, 1, pixels, outputs,
+                                zero)
             for number in range(groups * panels):
-                group = number // panels
-                b = packed + number * pixels * width * size
+                group, panel = number // panels, number % panels
+                b, b_k = packed + number * pixels * width * size, width
+                if panel_lies:
+                    b, b_k = here, out_channels
+                how = ACCUMULATE | NARROW if outputs - panel * width <= lanes else ACCUMULATE
                 for row in range(kernel_h):
                     for column in range(runs):
                         a = start + (((line * stride_h + row * dilation_h) * columns
@@ -117,9 +134,9 @@ def _task(  # type: ignore[no-untyped-def]
                         c = sums + (number * depth + (row * kernel_w + column) * inputs) \
                             * width * size
                         reduce_product(zero, (
-                            run, c, width, a, 1, stride_w * channels, b, width, out_w,
-                            lines, stride_h * columns * channels, out_w * width,
-                            1, 0, 0, 0, ACCUMULATE))
+                            run, c, width, a, 1, stride_w * channels, b, b_k, out_w,
+                            lines, stride_h * columns * channels, out_w * b_k,
+                            1, 0, 0, 0, how))
     barrier(threads)
 
     # Add the threads' sums, in order, and turn (tap, input, output) into PyTorch's layout.
@@ -130,27 +147,29 @@ def _task(  # type: ignore[no-untyped-def]
         target = address(dweight) + (group * outputs + panel * width) * depth * size
         for tap in range(taps):
             for channel in range(inputs):
-                place = (number * depth + tap * inputs + channel) * width * size
-                row = spare + (channel * taps + tap) * width * size
+                place = (number * depth + tap * inputs + channel) * width
+                row = array_at(spare + (channel * taps + tap) * width * size, width, zero)
+                own = array_at(work + place * size, width, zero)
                 for column in range(width):
-                    total = load_at(work + place + column * size, zero)
-                    for other in range(1, threads):
-                        total += load_at(
-                            work + (other * own_count + 0) * size + place + column * size, zero)
-                    store_at(row + column * size, total)
+                    row[column] = own[column]
+                for other in range(1, threads):
+                    theirs = array_at(work + (other * own_count + place) * size, width, zero)
+                    for column in range(width):
+                        row[column] += theirs[column]
         transpose(target, depth, spare, width, depth, valid, zero)
     if thread == 0:
-        for channel in range(out_channels):
-            total = zero
-            for other in range(threads):
-                total += load_at(
-                    work + (other * own_count + sums_count + channel) * size, zero)
-            dbias[channel] = total
+        for channel in range(dbias.size):
+            dbias[channel] = zero
+        for other in range(threads):
+            theirs = array_at(work + (other * own_count + sums_count) * size, dbias.size, zero)
+            for channel in range(dbias.size):
+                dbias[channel] += theirs[channel]
 
 
 @njit(cache=CACHE)
 def weight_adjoint(  # type: ignore[no-untyped-def]
     x, x_last, dy, dy_last, dweight, dbias, g, rows, block, work, threads,
 ):
-    """``dweight`` in PyTorch's layout (out, in / groups, kernel_h, kernel_w), and ``dbias``."""
+    """``dweight`` in PyTorch's layout (out, in / groups, kernel_h, kernel_w), and ``dbias``
+    unless it is empty."""
     parallel(_task, (x, x_last, dy, dy_last, dweight, dbias, g, rows, block, work), threads)

@@ -30,17 +30,22 @@ from .host import host
 #: Flags of the microkernel.
 ACCUMULATE = 1  #: start from what C holds
 RELU = 2  #: clamp at zero on the way out
+NARROW = 4  #: C has one vector of columns; a register block then has more rows
 
 _PLAIN = ["c", "c_row", "a", "a_row", "a_k", "b", "b_k", "depth",
           "r_count", "a_r", "b_r", "s_count", "a_s", "b_s", "init", "flags"]
 
+_ROWS = host().rows
+_NARROW_ROWS = _ROWS * 4 // 3  # from here on every row loads one number for every multiply-add
+_LARGE = 12  # accumulators
+
 
 def _block_function(
-    module: ir.Module, element: ir.Type, rows: int, along: bool
+    module: ir.Module, element: ir.Type, rows: int, vectors: int, along: bool
 ) -> ir.Function:
-    """The register block of ``rows`` rows as a function of its own, made once a module."""
+    """A register block of ``rows x vectors`` as a function of its own, made once a module."""
     direction = "along" if along else "across"
-    name = f"localgrad_block_{rows}_{direction}"
+    name = f"localgrad_block_{rows}_{vectors}_{direction}"
     if name in module.globals:
         return module.globals[name]
     kind = ir.FunctionType(ir.VoidType(), [WORD] * len(_PLAIN))
@@ -49,16 +54,16 @@ def _block_function(
     function.attributes.add("noinline")
     for argument, label in zip(function.args, _PLAIN, strict=True):
         argument.name = label
-    _emit_block(function, element, rows, along)
+    _emit_block(function, element, rows, vectors, along)
     return function
 
 
 def _emit_block(
-    function: ir.Function, element: ir.Type, rows: int, along: bool
+    function: ir.Function, element: ir.Type, rows: int, vectors: int, along: bool
 ) -> None:
     given = {argument.name: argument for argument in function.args}
     size = 4 if isinstance(element, ir.FloatType) else 8
-    lanes, vectors = host().lanes(size), host().vectors
+    lanes = host().lanes(size)
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     vector = ir.VectorType(element, lanes)
     multiply_add = vector_intrinsic(function.module, "llvm.fmuladd", vector, 3)
@@ -135,9 +140,14 @@ def _emit_block(
                     *sums]
         return body
 
+    # A large block fills the time of its loop's own instructions, and need not be unrolled so far.
+    unrolled = 1 if rows * vectors >= _LARGE else 2
+
     def inner(state: list[Any]) -> list[Any]:
-        state = counted_loop(builder, builder.lshr(given["depth"], word(2)), state, steps(4))
-        return counted_loop(builder, builder.and_(given["depth"], word(3)), state, steps(1))
+        whole = builder.lshr(given["depth"], word(unrolled))
+        state = counted_loop(builder, whole, state, steps(1 << unrolled))
+        rest = builder.and_(given["depth"], word((1 << unrolled) - 1))
+        return counted_loop(builder, rest, state, steps(1))
 
     def middle(state: list[Any]) -> list[Any]:
         a, b, *sums = state
@@ -172,21 +182,28 @@ def _emit_block(
 
 @intrinsic
 def _call_block(typingctx: Any, like: Any, rows: Any, arguments: Any) -> Any:
-    """Call the register block of ``rows`` rows, a number known only at run time."""
+    """Call the register block of ``rows`` rows, a number known only at run time.
+
+    Case ``rows · 4 + narrow · 2 + along`` of one switch is the block of that kind.
+    """
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         element = context.get_value_type(signature.args[0])
         plain = [builder.extract_value(values[2], index) for index in range(len(_PLAIN))]
         along = builder.zext(
             builder.icmp_signed("==", plain[_PLAIN.index("a_k")], word(1)), WORD)
-        case = builder.add(builder.mul(values[1], word(2)), along)
+        narrow = builder.and_(
+            builder.lshr(plain[_PLAIN.index("flags")], word(1)), word(2))
+        case = builder.add(builder.shl(values[1], word(2)), builder.add(narrow, along))
         done = builder.append_basic_block("done")
         choice = builder.switch(case, done)
-        for rows_, along_ in product(range(1, host().rows + 1), (0, 1)):
+        kinds = [(rows_, host().vectors) for rows_ in range(1, _ROWS + 1)] \
+            + [(rows_, 1) for rows_ in range(1, _NARROW_ROWS + 1)]
+        for (rows_, vectors), along_ in product(kinds, (0, 1)):
             block = builder.append_basic_block("case")
-            choice.add_case(word(rows_ * 2 + along_), block)
+            choice.add_case(word(rows_ * 4 + (vectors == 1) * 2 + along_), block)
             builder.position_at_end(block)
-            function = _block_function(builder.module, element, rows_, bool(along_))
+            function = _block_function(builder.module, element, rows_, vectors, bool(along_))
             builder.call(function, plain)
             builder.branch(done)
         builder.position_at_end(done)
@@ -195,16 +212,14 @@ def _call_block(typingctx: Any, like: Any, rows: Any, arguments: Any) -> Any:
     return types.void(like, types.int64, arguments), codegen
 
 
-_ROWS = host().rows
-
-
 @njit
 def _reduce(  # type: ignore[no-untyped-def]
     zero, size, rows, c, c_row, a, a_row, a_k, b, b_k, depth,
     r_count, a_r, b_r, s_count, a_s, b_s, init, flags,
 ):
     """Rows of C in blocks of nearly equal height, so that no block is much less efficient."""
-    blocks = (rows + _ROWS - 1) // _ROWS
+    limit = _NARROW_ROWS if flags & NARROW else _ROWS
+    blocks = (rows + limit - 1) // limit
     height = rows // blocks
     taller = rows - height * blocks
     for block in range(blocks):
