@@ -1,0 +1,162 @@
+"""One network, one set of weights, both libraries: the same ledger, node for node."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+import localgrad as lg
+from localgrad.ledger.compare import align
+from localgrad.ledger.model import LedgerRecord
+from tests.nn.twins import twins
+
+torch = pytest.importorskip("torch")
+
+from localgrad.torch import Ledger  # noqa: E402
+
+TOLERANCE = 1e-9
+
+
+def perceptron(nn: Any) -> Any:
+    layers = nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 5), nn.ReLU(), nn.Linear(5, 3)
+    return nn.Sequential(*layers)
+
+
+def residual(nn: Any) -> Any:
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv1 = nn.Conv2d(2, 2, 3, padding=1, bias=False)
+            self.norm1 = nn.BatchNorm2d(2)
+            self.conv2 = nn.Conv2d(2, 2, 3, padding=1)
+            self.relu = nn.ReLU()
+
+        def forward(self, x: Any) -> Any:
+            y = self.conv2(self.relu(self.norm1(self.conv1(x))))
+            return self.relu(y + x)
+
+    head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 3)
+    return nn.Sequential(nn.Conv2d(1, 2, 3), Block(), Block(), *head)
+
+
+def transformer(nn: Any) -> Any:
+    functional = importlib.import_module(nn.__name__ + ".functional")
+
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm1, self.qkv, self.out = nn.LayerNorm(6), nn.Linear(6, 18), nn.Linear(6, 6)
+            self.norm2, self.fc1, self.fc2 = nn.LayerNorm(6), nn.Linear(6, 8), nn.Linear(8, 6)
+
+        def forward(self, x: Any) -> Any:
+            qkv = self.qkv(self.norm1(x)).reshape((3, 4, 3, 2, 3))
+            q, k, v = (qkv[:, :, i].swapaxes(1, 2) for i in range(3))
+            y = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+            x = x + self.out(y.swapaxes(1, 2).reshape((3, 4, 6)))
+            return x + self.fc2(functional.gelu(self.fc1(self.norm2(x))))
+
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.blocks, self.head = nn.Sequential(Block(), Block()), nn.Linear(24, 3)
+
+        def forward(self, x: Any) -> Any:
+            return self.head(self.blocks(x).reshape((3, 24)))
+
+    return Model()
+
+
+def shared(nn: Any) -> Any:
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.step, self.head = nn.Linear(5, 5), nn.Linear(5, 3)
+
+        def forward(self, x: Any) -> Any:
+            for _ in range(3):
+                x = self.step(x).tanh() * 0.5 + x
+            return self.head(x)
+
+    return Model()
+
+
+CASES = {
+    "perceptron": (perceptron, (4, 6)),
+    "residual": (residual, (3, 1, 6, 6)),
+    "transformer": (transformer, (3, 4, 6)),
+    "shared": (shared, (4, 5)),
+}
+
+
+def both(name: str, level: str) -> tuple[LedgerRecord, LedgerRecord]:
+    build, shape = CASES[name]
+    ours, theirs = twins(build)
+    x = np.random.default_rng(0).standard_normal(shape)
+    labels = np.arange(shape[0]) % 3
+    with lg.Ledger(ours, level=level) as here:
+        lg.nn.functional.cross_entropy(ours(lg.asarray(x)), lg.asarray(labels)).backward()
+    with Ledger(theirs, level=level) as there:
+        given, wanted = torch.from_numpy(x), torch.from_numpy(labels)
+        torch.nn.functional.cross_entropy(theirs(given), wanted).backward()
+    here.findings(), there.findings()
+    return here.record, there.record
+
+
+@pytest.mark.parametrize("level", ["norms", "edges", "values"])
+@pytest.mark.parametrize("name", CASES)
+def test_the_same_network_yields_the_same_ledger(name: str, level: str) -> None:
+    ours, theirs = both(name, level)
+    assert ours.loss == pytest.approx(theirs.loss, rel=TOLERANCE)
+    alignment = align(ours, theirs)
+    nodes = [(ours.nodes[i], theirs.nodes[j]) for i, j in alignment.nodes]
+    matched = {i for i, _ in alignment.nodes}
+    # Every parameter and every operation that both carry out as one node.
+    alone = [node for node in ours.nodes if node.id not in matched]
+    assert not [node.label for node in alone if node.kind == "parameter"]
+    assert len(matched) >= 0.6 * len(ours.nodes), [(n.op, n.module) for n in alone]
+    for here, there in nodes:
+        # PyTorch's products run on (batch · length, width): the same elements.
+        assert math.prod(here.shape) == math.prod(there.shape)
+        assert here.upstream is not None and there.upstream is not None
+        if here.kind == "loss":
+            continue
+        assert here.upstream.norm == pytest.approx(there.upstream.norm, rel=TOLERANCE), here
+        assert here.upstream.rms == pytest.approx(there.upstream.rms, rel=TOLERANCE)
+    edges = [(ours.edges[i], theirs.edges[j]) for i, j in alignment.edges]
+    assert len(edges) >= len(ours.parameters())
+    for here, there in edges:
+        assert here.size == there.size
+        assert here.norm == pytest.approx(there.norm, rel=TOLERANCE)
+        assert here.share == pytest.approx(there.share, rel=TOLERANCE)
+        assert here.cosine == pytest.approx(there.cosine, rel=TOLERANCE)
+        assert here.gain == pytest.approx(there.gain, rel=TOLERANCE)
+        if here.contribution is not None and there.contribution is not None:
+            np.testing.assert_allclose(here.contribution, there.contribution, 1e-7, 1e-12)
+    assert [f.kind for f in ours.findings] == [f.kind for f in theirs.findings] == []
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_parameters_are_split_alike_by_use(name: str) -> None:
+    ours, theirs = both(name, "norms")
+    named = {node.label: node for node in ours.parameters()}
+    assert len(named) == len(theirs.parameters())
+    for there in theirs.parameters():
+        here = named[there.label]
+        assert here.names == there.names and here.module == there.module
+        a, b = (
+            sorted((e.norm, e.share) for e in r.arrived(n))
+            for r, n in ((ours, here), (theirs, there))
+        )
+        np.testing.assert_allclose(a, b, 1e-9)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_two_ledgers_compare_without_a_difference(name: str) -> None:
+    ours, theirs = both(name, "norms")
+    compared = lg.Ledger.compare(ours, theirs, tolerance=1e-6)
+    assert compared.compare is not None
+    assert compared.compare.first_divergence is None, compared.compare.message
