@@ -52,11 +52,16 @@ def align(a: LedgerRecord, b: LedgerRecord) -> Alignment:
                 pairs[node] = there[name]
                 taken.add(there[name])
     ends = {(e.source, e.consumer, e.argument, e.slot): e.id for e in b.edges if not e.cut}
+    only = _only_edges(b)  # a library may order the arguments of an operation otherwise
+    single = _only_edges(a)
     edges = []
     for edge in a.edges:
         if edge.cut or edge.source not in pairs or edge.consumer not in pairs:
             continue
-        other = ends.get((pairs[edge.source], pairs[edge.consumer], edge.argument, edge.slot))
+        here, there = (edge.source, edge.consumer), (pairs[edge.source], pairs[edge.consumer])
+        other = ends.get((*there, edge.argument, edge.slot))
+        if other is None and here in single:
+            other = only.get(there)
         if other is not None:
             edges.append((edge.id, other))
     return Alignment(sorted(pairs.items()), edges)
@@ -99,6 +104,16 @@ def _keyed(nodes: Iterable[NodeRecord], key: Any) -> dict[Hashable, int]:
         found[name, seen[name]] = node.id
         seen[name] += 1
     return found
+
+
+def _only_edges(record: LedgerRecord) -> dict[tuple[int, int], int]:
+    """By the nodes at its ends, every edge that is the only one between them."""
+    often = Counter((e.source, e.consumer) for e in record.edges if not e.cut)
+    return {
+        (e.source, e.consumer): e.id
+        for e in record.edges
+        if not e.cut and often[e.source, e.consumer] == 1
+    }
 
 
 def _norm(x: Any) -> float:
