@@ -20,7 +20,7 @@ def reference(name: str, recipe: Recipe, train: Any, held_out: Any) -> tuple[str
     """The name of the simple model, and its score on the held-out examples."""
     if recipe.score == "bits per character":
         return "5-gram model", ngram_bits(train, held_out, order=5)
-    found = {"autoencoder": principal_components, "unet": pixel_forest, "tabular": decision_tree}
+    found = {"autoencoder": principal_components, "unet": pixel_forest}
     return found.get(name, logistic_regression)(train, held_out)
 
 
@@ -39,13 +39,6 @@ def logistic_regression(train: Any, held_out: Any) -> tuple[str, float]:
         warnings.simplefilter("ignore")
         model.fit(inputs, labels)
     return "logistic regression", float(model.score(*arrays(held_out)))
-
-
-def decision_tree(train: Any, held_out: Any) -> tuple[str, float]:
-    from sklearn.tree import DecisionTreeClassifier
-
-    model = DecisionTreeClassifier(max_depth=5, random_state=0).fit(*arrays(train))
-    return "decision tree", float(model.score(*arrays(held_out)))
 
 
 def principal_components(train: Any, held_out: Any) -> tuple[str, float]:

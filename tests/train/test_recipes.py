@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import localgrad as lg
+from localgrad import data
 from localgrad.data import DataLoader
 from localgrad.errors_of_runs import DataError
 from localgrad.train import accuracy, box_overlap, catalogue, overlap
@@ -106,3 +107,9 @@ def test_scores_by_hand():
     assert overlap(found, wanted) == 2 / 4
     boxes = np.array([[0.0, 0, 2, 2], [0, 0, 1, 1]]), np.array([[1.0, 1, 3, 3], [0, 0, 1, 1]])
     assert box_overlap(*boxes) == pytest.approx((1 / 7 + 1) / 2)
+
+
+def test_a_column_without_spread_becomes_zeros():
+    train, _ = data.table("digits")  # the first pixel is blank in every image
+    rows = train.tensors[0].numpy()
+    assert np.isfinite(rows).all() and (rows[:, 0] == 0).all()

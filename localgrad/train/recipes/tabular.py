@@ -1,4 +1,10 @@
-"""Tables of numbers: scikit-learn's breast cancer data, standardised, through a small network."""
+"""Tables of numbers that ship with scikit-learn, standardised, through a small network.
+
+The largest of them is the default: 1797 rows of 64 counts of pen strokes (E. Alpaydin and
+C. Kaynak, "Optical Recognition of Handwritten Digits", UCI, 1998), read as columns without any
+order. The others have so few rows (of breast cancer 142 are held out) that a network, a logistic
+regression and a forest differ by one or two of them: no score there says which is better.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +16,18 @@ from localgrad import errors_of_runs as errors
 from localgrad.nn import functional as F
 from localgrad.train import Recipe, accuracy
 
-TABLES = ("breast_cancer", "wine", "iris")
+TABLES = ("digits", "breast_cancer", "wine", "iris")
 
 
 class Tabular(Recipe):
-    """A network on a table of measurements; --data wine or iris for another one."""
+    """A network on a table; --data breast_cancer, wine or iris for another one."""
 
     epochs = 40
     batch_size = 32
-    lr = 2e-3
-    expected = "98.6 %"
+    lr = 5e-3
+    expected = "97.6 %"
     minutes = 0.1
-    reference = "decision tree 92.3 %"
+    reference = "logistic regression 96.0 %"
 
     def data(self, source: Path | None) -> Any:
         name = TABLES[0] if source is None else source.name
