@@ -47,10 +47,15 @@ def join(parts: list[Any], total: Any, table: Any, first: int) -> float:
 
 
 @cache
-def best(alone: bool = False) -> tuple[Any, Any]:
-    """``(measure, join)``: compiled where Numba is installed; ``alone``: on one thread."""
+def best(alone: bool = False) -> tuple[Any, Any, Any]:
+    """``(measure, join, contiguous)``: compiled where Numba is installed; ``alone``: on one thread.
+
+    ``contiguous(x)`` is x, or a copy of it without holes.
+    """
     if importlib.util.find_spec("numba") is None:
-        return measure, join
+        return measure, join, numpy.ascontiguousarray
     from localgrad.kernels.cpu import moments
 
-    return (moments.measure_alone, moments.join_alone) if alone else (moments.measure, moments.join)
+    if alone:
+        return moments.measure_alone, moments.join_alone, moments.contiguous
+    return moments.measure, moments.join, moments.contiguous

@@ -27,7 +27,7 @@ class Moments:
     def __init__(self, alone: bool = False) -> None:
         self.table = xp.zeros((256, COLUMNS))
         self.sizes: list[int] = []
-        self.measure, self.join = moments.best(alone)
+        self.measure, self.join, self.contiguous = moments.best(alone)
 
     def add(self, array: Any) -> int:
         """Measure one array, in whatever layout it lies, and return its row."""
@@ -50,9 +50,20 @@ class Moments:
 
         The sum's own row follows theirs.
         """
-        whole, *vectors = aligned([raw(total), *(raw(part) for part in parts)])
+        whole, *vectors = self._aligned([raw(total), *(raw(part) for part in parts)])
         first = self.reserve(len(parts) + 1, whole.size)
         return first, self.join(vectors, whole, self.table, first)
+
+    def _aligned(self, arrays: list[Any]) -> list[Any]:
+        """The arrays as contiguous vectors with their elements in one common order and dtype."""
+        first = arrays[0]
+        if any(a.dtype != first.dtype for a in arrays):
+            widest = xp.result_type(*arrays)
+            arrays = [a.astype(widest) for a in arrays]
+            first = arrays[0]
+        if 0 not in first.strides and all(a.strides == first.strides for a in arrays):
+            return [a.ravel(order="K") for a in arrays]
+        return [self.contiguous(a).ravel() for a in arrays]
 
     def reserve(self, count: int, size: int) -> int:
         """Make room for ``count`` arrays that are measured elsewhere; the first of their rows."""
@@ -130,20 +141,6 @@ def flatten(array: Any) -> tuple[Any, int]:
         if array.__class__ is not ndarray:
             array = xp.asarray(array)
     return array.ravel(order="K"), size
-
-
-def aligned(arrays: list[Any]) -> list[Any]:
-    """The arrays as contiguous vectors with their elements in one common order and dtype."""
-    first = arrays[0]
-    if any(a.dtype != first.dtype for a in arrays):
-        widest = xp.result_type(*arrays)
-        arrays = [a.astype(widest) for a in arrays]
-        first = arrays[0]
-    if all(a.flags.c_contiguous for a in arrays):
-        return [a.ravel() for a in arrays]
-    if 0 not in first.strides and all(a.strides == first.strides for a in arrays):
-        return [a.ravel(order="K") for a in arrays]
-    return [xp.ascontiguousarray(a).ravel() for a in arrays]
 
 
 def enrich(stats: Stats, array: Any) -> Stats:

@@ -17,6 +17,7 @@ Uses = Callable[[Any], Any]
 
 USES: dict[str, Uses] = {
     "disjoint": lambda x: (x[0] ** 2).sum() + (3 * x[1]).sum() + (x[2] * x[0]).sum(),
+    "tiles": lambda x: (x[:, :2] ** 2).sum() + (x[0:2, 2:] ** 3).sum() + x[2, 2:].sum(),
     "overlapping": lambda x: (x[0:2] ** 2).sum() + (x[1:3] ** 3).sum(),
     "repeated places": lambda x: (x[[0, 0, 1]] ** 2).sum() + x[1].sum() + x[0, 1],
     "reversed and stepped": lambda x: (x[::-1] * lg.arange(4.0)).sum() + (x[:, ::2] ** 2).sum(),
@@ -61,10 +62,11 @@ def test_numbers_are_those_of_the_whole_contributions(name: str) -> None:
     assert node.balance is not None and node.balance < 1e-15
 
 
-def test_a_slice_that_is_lost_is_an_imbalance(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["disjoint", "tiles", "overlapping", "beside a whole use"])
+def test_a_slice_that_is_lost_is_an_imbalance(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     getitem = recorded(USES["alone"])[1][0].source.op
     monkeypatch.setattr(getitem, "into", lambda buffer, g, key: None)
-    ledger = recorded(USES["disjoint"])[0]
+    ledger = recorded(USES[name])[0]
     assert "imbalance" in {finding.kind for finding in ledger.findings()}
 
 

@@ -17,6 +17,7 @@ from numba.extending import intrinsic
 
 from localgrad.kernels.moments import INNER, NONFINITE, SQUARE, TOTAL, ZEROS
 
+from .arena import empty
 from .host import CACHE
 from .launch import parallel, share
 from .pool import pool
@@ -223,3 +224,12 @@ def join_alone(parts: list[Any], total: Any, table: Any, first: int) -> float:
 def _addresses(parts: list[Any]) -> Any:
     """Where the parts lie; the caller keeps their memory alive meanwhile."""
     return np.array([part.__array_interface__["data"][0] for part in parts], np.intp)
+
+
+def contiguous(x: Any) -> Any:
+    """The array, or a copy without holes in memory that was used before."""
+    if x.flags.c_contiguous:
+        return x
+    copy = empty(x.shape, x.dtype)
+    np.copyto(copy, x)
+    return copy
