@@ -223,6 +223,16 @@ def unknown_parameter(name: str, shapes: dict[str, tuple[int, ...]]) -> RunError
     return RunError(f"there is no parameter {name!r}.{nearest(name, shapes)}\n  It has: {listed}.")
 
 
+def contributions_not_kept(name: str, level: str) -> RunError:
+    """One element is asked for where only norms were recorded."""
+    return RunError(
+        f"the contributions to {name} were not kept at level {level!r}, so no single element can "
+        "be explained.\n  Leave --index out; or record small models with "
+        'LedgerCallback(folder, level="edges"), which keeps up to 1,024 elements where '
+        "several contributions meet."
+    )
+
+
 def unreadable_index(text: str, name: str, shape: tuple[int, ...]) -> RunError:
     """An index that is no element of the parameter."""
     example = ",".join(str(n // 2) for n in shape)

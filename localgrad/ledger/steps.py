@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from localgrad.ledger.base import BaseLedger
 from localgrad.ledger.interchange import decode_step, encode
 from localgrad.ledger.ledger import Ledger
 from localgrad.ledger.model import LedgerRecord, StepRecord
@@ -76,20 +77,25 @@ class StepLog:
         self._write()
 
     @contextmanager
-    def step(self, number: int) -> Iterator[Ledger | None]:
+    def step(self, number: int) -> Iterator[Any]:
         """Record the sweeps inside, if it is this step's turn; else do nothing at all."""
         if number % self.every:
             yield None
             return
-        with Ledger(self.model, self.level, self.thresholds, self.inside) as ledger:
+        with self.open() as ledger:
             yield ledger
-        self._add(number, ledger)
+        self.add(number, ledger)
+
+    def open(self) -> Any:
+        """The ledger of one step; one for another framework is opened by a subclass."""
+        return Ledger(self.model, self.level, self.thresholds, self.inside)
 
     def records(self) -> list[StepRecord]:
         """What was recorded, in order."""
         return [line.record for line in self._lines]
 
-    def _add(self, number: int, ledger: Ledger) -> None:
+    def add(self, number: int, ledger: BaseLedger) -> None:
+        """Write down a step that was recorded."""
         record = ledger.record
         found = ledger.findings()
         self._lines.append(

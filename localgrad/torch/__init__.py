@@ -7,9 +7,11 @@
         loss.backward()
     ledger.to_html("report.html")
 
-This package alone imports PyTorch.
+This package alone imports PyTorch. `localgrad.torch.lightning` and `localgrad.torch.transformers`
+hold a callback each, and alone import those packages.
 """
 
 from localgrad.torch.ledger import Ledger
+from localgrad.torch.steps import StepLog
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "StepLog"]

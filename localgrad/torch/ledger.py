@@ -70,9 +70,14 @@ class Ledger(BaseLedger):
         """The account as plain data; built when first asked for, and again after more was heard."""
         return self._build().record
 
+    @property
+    def heard(self) -> bool:
+        """Whether there was a backward pass inside, even one that reached no graph."""
+        return bool(self._recorder.sweeps or self._recorder.lost)
+
     def _build(self) -> Build:
         recorder = self._recorder
-        if not recorder.sweeps and not recorder.lost:
+        if not self.heard:
             raise errors.nothing_recorded()
         if self._built is None or recorder.is_open:
             recorder.meter.finish()

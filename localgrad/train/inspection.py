@@ -11,6 +11,7 @@ from localgrad.data import DataLoader
 from localgrad.ledger import Ledger, attach
 from localgrad.ledger.trace import trace
 from localgrad.report.trace import trace_lines
+from localgrad.train.kept import KeptLedger, kept
 from localgrad.train.run import open_run
 from localgrad.train.training import Training
 
@@ -37,6 +38,10 @@ def reopen(folder: Path) -> Training:
 
 def explain_parameter(console: Console, folder: Path, name: str, index: str | None) -> None:
     """Print how the gradient of a parameter, or of one of its elements, came about."""
+    place = kept(folder)
+    if place is not None:
+        explain_kept(KeptLedger(place), name, index)
+        return
     training = reopen(folder)
     shapes = {n: p.shape for n, p in training.network.named_parameters()}
     if name not in shapes:
@@ -57,6 +62,17 @@ def explain_parameter(console: Console, folder: Path, name: str, index: str | No
             console.print(line)
 
 
+def explain_kept(ledger: KeptLedger, name: str, index: str | None) -> None:
+    """The same from the latest step that a callback recorded."""
+    node = ledger.of(name)
+    shape = tuple(node.shape)
+    element = None if index is None else read_index(index, name, shape)
+    terms = ledger.record.arrived(node)
+    if element is not None and any(edge.contribution is None for edge in terms):
+        raise errors.contributions_not_kept(name, ledger.record.level)
+    ledger.explain(name, element)
+
+
 def read_index(text: str, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
     """The element that `--index` names, checked against the parameter's shape."""
     try:
@@ -70,7 +86,12 @@ def read_index(text: str, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def write_report(console: Console, folder: Path) -> Path:
-    """The report of a run as its latest checkpoint has it."""
+    """The report of a run as its latest checkpoint has it, or of one that a callback recorded."""
+    place = kept(folder)
+    if place is not None:
+        page = KeptLedger(place).to_html(place / "report.html")
+        console.print(f"report  {page}", highlight=False, soft_wrap=True)
+        return page
     training = reopen(folder)
     with console.status("recording the first batch"):
         save_report(training)
