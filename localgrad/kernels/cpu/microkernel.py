@@ -212,7 +212,7 @@ def _call_block(typingctx: Any, like: Any, rows: Any, arguments: Any) -> Any:
     return types.void(like, types.int64, arguments), codegen
 
 
-@njit
+@njit(inline="always")
 def _reduce(  # type: ignore[no-untyped-def]
     zero, size, rows, c, c_row, a, a_row, a_k, b, b_k, depth,
     r_count, a_r, b_r, s_count, a_s, b_s, init, flags,

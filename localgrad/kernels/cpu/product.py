@@ -100,7 +100,7 @@ def add_columns(sums, a, a_k, rows, count, zero):  # type: ignore[no-untyped-def
             total[i] += one[i]
 
 
-@njit
+@njit(inline="always")
 def _rectangle(  # type: ignore[no-untyped-def]
     zero, a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, sums, work, thread,
     threads,
