@@ -58,10 +58,10 @@ def align(a: LedgerRecord, b: LedgerRecord) -> Alignment:
     for edge in a.edges:
         if edge.cut or edge.source not in pairs or edge.consumer not in pairs:
             continue
-        here, there = (edge.source, edge.consumer), (pairs[edge.source], pairs[edge.consumer])
-        other = ends.get((*there, edge.argument, edge.slot))
-        if other is None and here in single:
-            other = only.get(there)
+        source, consumer = pairs[edge.source], pairs[edge.consumer]
+        other = ends.get((source, consumer, edge.argument, edge.slot))
+        if other is None and (edge.source, edge.consumer) in single:
+            other = only.get((source, consumer))
         if other is not None:
             edges.append((edge.id, other))
     return Alignment(sorted(pairs.items()), edges)

@@ -6,7 +6,7 @@ from typing import Any
 
 from localgrad import kernels, ops
 from localgrad.kernels.reference_attention import causal_mask
-from localgrad.local import composite
+from localgrad.local.composite import composite
 from localgrad.ops.network import rules
 
 

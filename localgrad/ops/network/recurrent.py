@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from localgrad import kernels, ops
-from localgrad.local import composite
+from localgrad.local.composite import composite
 from localgrad.ops.network.dense import linear
 
 
