@@ -9,6 +9,7 @@ import pytest
 
 import localgrad as lg
 from localgrad.ledger import arithmetic, findings
+from localgrad.ledger.absence import NOT_IN_GRAPH
 from localgrad.ledger.model import EdgeRecord, LedgerRecord, NodeRecord, Stats
 from localgrad.ledger.thresholds import table
 from tests.ledger.synthetic import residual_ledger
@@ -78,9 +79,9 @@ def test_the_most_severe_findings_come_first() -> None:
     record = residual_ledger()
     first = record.nodes[4]
     first.balance = 1.0
-    record.nodes.append(
-        NodeRecord(len(record.nodes), "parameter", "parameter", "spare", ["spare"], shape=[2])
-    )
+    spare = NodeRecord(len(record.nodes), "parameter", "parameter", "spare", ["spare"], shape=[2])
+    spare.absence = NOT_IN_GRAPH
+    record.nodes.append(spare)
     record.findings = []
     kinds = [(f.severity, f.kind) for f in findings.find(record)]
     assert kinds == [("error", "imbalance"), ("warning", "unused")]
