@@ -1,6 +1,11 @@
 """Trains every recipe with three seeds and writes the table in docs/recipes.md.
 
     python benchmarks/recipes.py [NAME…] [--seeds 3] [--mnist FOLDER]
+    python benchmarks/recipes.py [NAME…] --time
+
+Scores do not depend on what else the machine does, so the seeds may train beside other work; times
+do, so they are measured apart, by `--time`, on a machine that does nothing else: the first epochs of
+a run, for a quarter of a minute, and from them the whole run.
 
 Results are kept in benchmarks/results/recipes.json as they come, so that a second call goes on
 where the first was stopped; `--again` measures anew.
@@ -9,6 +14,7 @@ where the first was stopped; `--again` measures anew.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import statistics
 import tempfile
@@ -28,6 +34,7 @@ from localgrad.train.recipe import Recipe
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "recipes.json"
 PAGE = HERE.parent / "docs" / "recipes.md"
+LONG_ENOUGH = 15.0  # seconds of training that are timed; a whole epoch at least
 BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 
 
@@ -37,49 +44,92 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--mnist", type=Path, help="the folder with MNIST's files")
     parser.add_argument("--again", action="store_true")
+    parser.add_argument("--time", action="store_true", help="time the recipes, train none")
     given = parser.parse_args()
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in given.names or catalogue.names():
         data = str(given.mnist.resolve()) if name == "mnist" and given.mnist else None
         if name == "mnist" and data is None:
             continue
-        if given.again:
-            results.pop(name, None)
-        measure(name, data, given.seeds, results)
-    write_page(results)
+        if given.time:
+            change(name, seconds=seconds_of(name, data))
+        else:
+            score(name, data, given.seeds, given.again)
+    write_page()
 
 
-def measure(name: str, data: str | None, seeds: int, results: dict[str, Any]) -> None:
+def results() -> dict[str, Any]:
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+
+
+def change(name: str, **found: Any) -> dict[str, Any]:
+    """Keep what was found about one recipe; what stands on disk now is what is changed."""
+    kept = results()
+    kept[name] = {"scores": {}} | kept.get(name, {}) | found
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
+    return kept[name]
+
+
+def score(name: str, data: str | None, seeds: int, again: bool) -> None:
     """The reference once, then a run for every seed that has none yet."""
     console = Console()
-    found = results.setdefault(name, {"scores": {}, "seconds": {}})
+    found = change(name, scores={}) if again else change(name)
     recipe = catalogue.recipe(name)
-    if "reference" not in found:
+    if again or "reference" not in found:
         parts = recipe.data(None if data is None else Path(data))
-        found["reference"] = reference(name, recipe, *parts)
+        found = change(name, reference=reference(name, recipe, *parts))
         console.print(name, *found["reference"])
-    for seed in range(seeds):
-        if str(seed) in found["scores"]:
+    for seed in map(str, range(seeds)):
+        if seed in found["scores"]:
             continue
         with tempfile.TemporaryDirectory() as folder:
-            run = new_run(name, {"seed": seed, "data": data}, Path(folder))
-            began = time.perf_counter()
+            run = new_run(name, settings(int(seed), data), Path(folder))
             outcome = train(run, Progress(console))
-        found["scores"][str(seed)] = outcome.scores[recipe.score]
-        found["seconds"][str(seed)] = time.perf_counter() - began
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        found = change(name, scores=found["scores"] | {seed: outcome.scores[recipe.score]})
 
 
-def write_page(results: dict[str, Any]) -> None:
+def settings(seed: int, data: str | None) -> dict[str, Any]:
+    return {"seed": seed, "data": data}
+
+
+def seconds_of(name: str, data: str | None) -> float:
+    """How long all epochs take, by the median of those that were timed."""
+    clock = Clock(Console())
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Clock.Enough):
+        train(new_run(name, settings(0, data), Path(folder)), clock)
+    epochs = catalogue.recipe(name).epochs
+    return clock.taken[0] + (epochs - 1) * statistics.median(clock.taken[1:] or clock.taken)
+
+
+class Clock(Progress):
+    """Times epochs, with their evaluation, checkpoints and samples, until that is long enough."""
+
+    class Enough(Exception):
+        pass
+
+    def begin(self, *given: Any) -> None:
+        self.taken: list[float] = []
+        self.began = time.perf_counter()
+        super().begin(*given)
+
+    def epoch(self, *scores: Any) -> None:
+        super().epoch(*scores)
+        self.taken.append(time.perf_counter() - self.began)
+        if sum(self.taken) >= LONG_ENOUGH:
+            raise Clock.Enough
+        self.began = time.perf_counter()
+
+
+def write_page() -> None:
     """The measured table, between its marks on the page."""
+    found = results()
     rows = [
         "| recipe | what it does | score | seeds | simple model on the same split | minutes |",
         "|---|---|---|---|---|---|",
     ]
     for name in catalogue.names():
-        if results.get(name, {}).get("scores"):
-            rows.append(row(name, catalogue.recipe(name), results[name]))
+        if {"scores", "reference", "seconds"} <= found.get(name, {}).keys():
+            rows.append(row(name, catalogue.recipe(name), found[name]))
     text = PAGE.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
@@ -92,7 +142,7 @@ def row(name: str, recipe: Recipe, found: dict[str, Any]) -> str:
     model, simple = found["reference"]
     middle = shown(recipe, statistics.median(scores))
     spread = f"{shown(recipe, min(scores))} to {shown(recipe, max(scores))} ({len(scores)})"
-    minutes = statistics.median(found["seconds"].values()) / 60
+    minutes = found["seconds"] / 60
     return (
         f"| `{name}` | {recipe.summary()} | {recipe.score} {middle} | {spread} "
         f"| {model}: {shown(recipe, simple)} | {minutes:.1f} |"
