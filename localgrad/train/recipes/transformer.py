@@ -61,7 +61,7 @@ class Network(nn.Module):
 class Transformer(CharacterModel):
     """A transformer learns to write Python, character by character."""
 
-    epochs = 6
+    epochs = 12
     batch_size = 32
     lr = 3e-3
     clip = 1.0
