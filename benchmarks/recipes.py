@@ -3,9 +3,11 @@
     python benchmarks/recipes.py [NAME…] [--seeds 3] [--mnist FOLDER]
     python benchmarks/recipes.py [NAME…] --time
 
-Scores do not depend on what else the machine does, so the seeds may train beside other work; times
-do, so they are measured apart, by `--time`, on a machine that does nothing else: the first epochs of
-a run, for a quarter of a minute, and from them the whole run.
+A NAME is a recipe's, or one with other data, such as `unet/tissue`.
+
+Scores do not depend on what else the machine does, so the seeds may train beside other work. Times
+do, so they are measured apart, by `--time`, on a machine that does nothing else: the first epochs
+of a run, for a quarter of a minute, and from them the whole run.
 
 Results are kept in benchmarks/results/recipes.json as they come, so that a second call goes on
 where the first was stopped; `--again` measures anew.
@@ -34,6 +36,7 @@ from localgrad.train.recipe import Recipe
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "recipes.json"
 PAGE = HERE.parent / "docs" / "recipes.md"
+OTHER_DATA = ["unet/land", "unet/tissue"]
 LONG_ENOUGH = 15.0  # seconds of training that are timed; a whole epoch at least
 BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 
@@ -46,57 +49,63 @@ def main() -> None:
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--time", action="store_true", help="time the recipes, train none")
     given = parser.parse_args()
-    for name in given.names or catalogue.names():
-        data = str(given.mnist.resolve()) if name == "mnist" and given.mnist else None
-        if name == "mnist" and data is None:
-            continue
+    for entry in given.names or entries():
+        name, _, data = entry.partition("/")
+        if name == "mnist":
+            if given.mnist is None:
+                continue
+            data = str(given.mnist.resolve())
+        settings = {"data": data or None}
         if given.time:
-            change(name, seconds=seconds_of(name, data))
+            change(entry, seconds=seconds_of(name, settings))
         else:
-            score(name, data, given.seeds, given.again)
+            score(entry, name, settings, given.seeds, given.again)
     write_page()
+
+
+def entries() -> list[str]:
+    """The rows of the table."""
+    return sorted([*catalogue.names(), *OTHER_DATA], key=lambda entry: entry != catalogue.DEFAULT)
 
 
 def results() -> dict[str, Any]:
     return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
 
 
-def change(name: str, **found: Any) -> dict[str, Any]:
-    """Keep what was found about one recipe; what stands on disk now is what is changed."""
+def change(entry: str, **found: Any) -> dict[str, Any]:
+    """Keep what was found about one row; what stands on disk now is what is changed."""
     kept = results()
-    kept[name] = {"scores": {}} | kept.get(name, {}) | found
+    kept[entry] = {"scores": {}} | kept.get(entry, {}) | found
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
-    return kept[name]
+    return kept[entry]
 
 
-def score(name: str, data: str | None, seeds: int, again: bool) -> None:
+def score(entry: str, name: str, settings: dict[str, Any], seeds: int, again: bool) -> None:
     """The reference once, then a run for every seed that has none yet."""
     console = Console()
-    found = change(name, scores={}) if again else change(name)
+    found = change(entry, scores={}) if again else change(entry)
     recipe = catalogue.recipe(name)
     if again or "reference" not in found:
+        data = settings["data"]
         parts = recipe.data(None if data is None else Path(data))
-        found = change(name, reference=reference(name, recipe, *parts))
-        console.print(name, *found["reference"])
-    for seed in map(str, range(seeds)):
-        if seed in found["scores"]:
+        found = change(entry, reference=reference(name, recipe, *parts))
+        console.print(entry, *found["reference"])
+    for seed in range(seeds):
+        if str(seed) in found["scores"]:
             continue
         with tempfile.TemporaryDirectory() as folder:
-            run = new_run(name, settings(int(seed), data), Path(folder))
+            run = new_run(name, settings | {"seed": seed}, Path(folder))
             outcome = train(run, Progress(console))
-        found = change(name, scores=found["scores"] | {seed: outcome.scores[recipe.score]})
+        scores = found["scores"] | {str(seed): outcome.scores[recipe.score]}
+        found = change(entry, scores=scores)
 
 
-def settings(seed: int, data: str | None) -> dict[str, Any]:
-    return {"seed": seed, "data": data}
-
-
-def seconds_of(name: str, data: str | None) -> float:
+def seconds_of(name: str, settings: dict[str, Any]) -> float:
     """How long all epochs take, by the median of those that were timed."""
     clock = Clock(Console())
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Clock.Enough):
-        train(new_run(name, settings(0, data), Path(folder)), clock)
+        train(new_run(name, settings, Path(folder)), clock)
     epochs = catalogue.recipe(name).epochs
     return clock.taken[0] + (epochs - 1) * statistics.median(clock.taken[1:] or clock.taken)
 
@@ -127,9 +136,9 @@ def write_page() -> None:
         "| recipe | what it does | score | seeds | simple model on the same split | minutes |",
         "|---|---|---|---|---|---|",
     ]
-    for name in catalogue.names():
-        if {"scores", "reference", "seconds"} <= found.get(name, {}).keys():
-            rows.append(row(name, catalogue.recipe(name), found[name]))
+    for entry in entries():
+        if {"scores", "reference", "seconds"} <= found.get(entry, {}).keys():
+            rows.append(row(entry, found[entry]))
     text = PAGE.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
@@ -137,14 +146,17 @@ def write_page() -> None:
     PAGE.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
 
 
-def row(name: str, recipe: Recipe, found: dict[str, Any]) -> str:
+def row(entry: str, found: dict[str, Any]) -> str:
+    name, _, data = entry.partition("/")
+    recipe = catalogue.recipe(name)
+    what = f"The same with `--data {data}`." if data else recipe.summary()
     scores = list(found["scores"].values())
     model, simple = found["reference"]
     middle = shown(recipe, statistics.median(scores))
     spread = f"{shown(recipe, min(scores))} to {shown(recipe, max(scores))} ({len(scores)})"
     minutes = found["seconds"] / 60
     return (
-        f"| `{name}` | {recipe.summary()} | {recipe.score} {middle} | {spread} "
+        f"| `{name}` | {what} | {recipe.score} {middle} | {spread} "
         f"| {model}: {shown(recipe, simple)} | {minutes:.1f} |"
     )
 

@@ -55,16 +55,18 @@ def pixel_forest(train: Any, held_out: Any) -> tuple[str, float]:
     """A random forest that sees the 9×9 pixels around each pixel."""
     from sklearn.ensemble import RandomForestClassifier
 
-    patches, masks = patches_of(train, 300)
-    chosen = numpy.random.default_rng(0).permutation(len(patches))[:60_000]
+    patches, masks = patches_of(train)
+    chosen = numpy.random.default_rng(0).permutation(len(masks))[:60_000]
     model = RandomForestClassifier(40, min_samples_leaf=2, n_jobs=2, random_state=0)
     model.fit(patches[chosen], masks[chosen])
-    patches, masks = patches_of(held_out, 100)
+    patches, masks = patches_of(held_out)
     return "random forest on 9×9 patches", overlap(model.predict(patches), masks)
 
 
-def patches_of(part: Any, count: int) -> tuple[numpy.ndarray, numpy.ndarray]:
-    images, masks = (tensor.numpy()[:count] for tensor in part.tensors)
+def patches_of(part: Any) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """What surrounds each pixel of at most some 300,000, and the pixel's class."""
+    images, masks = (tensor.numpy() for tensor in part.tensors)
+    images, masks = (a[: 300_000 // masks[0].size] for a in (images, masks))
     padded = numpy.pad(images[:, 0], ((0, 0), (4, 4), (4, 4)), mode="edge")
     windows = numpy.lib.stride_tricks.sliding_window_view(padded, (9, 9), axis=(1, 2))
     return windows.reshape(-1, 81), masks.reshape(-1)

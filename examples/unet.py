@@ -3,20 +3,25 @@
 python examples/unet.py
 """
 
+from pathlib import Path
+
 import localgrad as lg
 from localgrad.data import DataLoader
 from localgrad.train import catalogue
 
-lg.manual_seed(0)
-recipe = catalogue.recipe("unet")
-train, _ = recipe.data(None)
-network = recipe.network(train)
+for pictures in (None, Path("tissue"), Path("land")):
+    lg.manual_seed(0)
+    recipe = catalogue.recipe("unet")
+    train, _ = recipe.data(pictures)
+    network = recipe.network(train)
+    batch = next(iter(DataLoader(train, batch_size=8, shuffle=True)))
 
-with lg.Ledger(network, level="edges") as ledger:
-    loss, _ = recipe.loss(network, next(iter(DataLoader(train, batch_size=8, shuffle=True))))
-    loss.backward()
+    with lg.Ledger(network, level="edges") as ledger:
+        loss, _ = recipe.loss(network, batch)
+        loss.backward()
 
-for name in ("down1", "down2"):
-    print(f"the output of {name}:")
-    for edge in ledger.record.arrived(ledger.of(name)):
-        print(f"  {edge.share:+.0%} through {ledger.nodes[edge.consumer].place}")
+    print(f"pictures of {pictures or 'digits'}")
+    for name in ("down1", "down2"):
+        print(f"  the output of {name}:")
+        for edge in ledger.record.arrived(ledger.of(name)):
+            print(f"    {edge.share:+.0%} through {ledger.nodes[edge.consumer].place}")

@@ -315,3 +315,12 @@ def unknown_table(name: str, known: Sequence[str]) -> DataError:
         f"there is no table {name!r}.{nearest(name, known)}\n"
         f"  scikit-learn's tables that this recipe learns: {', '.join(known)}."
     )
+
+
+def unknown_pictures(path: Path, known: Sequence[str]) -> DataError:
+    """Pictures that do not ship with a package, and no folder either."""
+    return DataError(
+        f"{path} is no folder.{nearest(path.name, known)}\n"
+        f"  Pictures by name: {', '.join(known)}; or name a folder that holds MNIST's four IDX "
+        "files, and scenes are composed from its digits."
+    )

@@ -11,6 +11,7 @@ from localgrad.data.dataset import (
 from localgrad.data.digits import digits
 from localgrad.data.loader import DataLoader
 from localgrad.data.mnist import mnist
+from localgrad.data.photographs import land, tissue
 from localgrad.data.scenes import Scene, scaled, scenes
 from localgrad.data.table import table
 from localgrad.data.text import Text, characters, standard_library
@@ -26,10 +27,12 @@ __all__ = [
     "characters",
     "default_collate",
     "digits",
+    "land",
     "mnist",
     "random_split",
     "scaled",
     "scenes",
     "standard_library",
     "table",
+    "tissue",
 ]

@@ -70,6 +70,12 @@ def test_image_recipes_take_other_images(name, tmp_path):
     assert all(np.isfinite(losses))
 
 
+@pytest.mark.parametrize("pictures", ["tissue", "land"])
+def test_unet_takes_photographs(pictures):
+    losses = first_steps("unet", Path(pictures))
+    assert min(losses[-2:]) < 0.9 * losses[0]
+
+
 def test_every_recipe_says_what_it_does_and_what_to_expect():
     for name in catalogue.names():
         recipe = catalogue.recipe(name)
@@ -90,6 +96,8 @@ def test_text_with_one_character_and_unknown_tables_are_refused(tmp_path):
         catalogue.recipe("transformer").data(path)
     with pytest.raises(DataError, match="Did you mean wine"):
         catalogue.recipe("tabular").data(Path("wines"))
+    with pytest.raises(DataError, match="Did you mean tissue"):
+        catalogue.recipe("unet").data(Path("tisue"))
 
 
 def test_the_network_of_1989_has_the_papers_numbers():

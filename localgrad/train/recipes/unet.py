@@ -2,6 +2,9 @@
 
 The way down looks ever wider, the way up draws ever finer, and at every size the way up also sees
 what the way down saw there: each of those values has two consumers.
+
+Three kinds of pictures: digits among clutter, a gland's tissue under the microscope
+(`--data tissue`), and ground seen from above (`--data land`).
 """
 
 from __future__ import annotations
@@ -13,10 +16,11 @@ import numpy
 
 import localgrad as lg
 from localgrad import data, nn
+from localgrad import errors_of_runs as errors
 from localgrad.nn import functional as F
 from localgrad.train import Recipe, overlap
 
-CLASSES = 11  # the background and ten digits
+PHOTOGRAPHS = {"tissue": data.tissue, "land": data.land}
 
 
 def twice(channels_in: int, channels: int) -> nn.Module:
@@ -34,7 +38,7 @@ def twice(channels_in: int, channels: int) -> nn.Module:
 class Network(nn.Module):
     """Three sizes; 16, 32 and 64 channels."""
 
-    def __init__(self) -> None:
+    def __init__(self, classes: int) -> None:
         super().__init__()
         self.down1 = twice(1, 16)
         self.down2 = twice(16, 32)
@@ -43,7 +47,7 @@ class Network(nn.Module):
         self.up2 = twice(64, 32)
         self.rise1 = nn.ConvTranspose2d(32, 16, 2, stride=2)
         self.up1 = twice(32, 16)
-        self.classifier = nn.Conv2d(16, CLASSES, 1)
+        self.classifier = nn.Conv2d(16, classes, 1)
 
     def forward(self, images: Any) -> Any:
         fine = self.down1(images)
@@ -55,7 +59,7 @@ class Network(nn.Module):
 
 
 class Unet(Recipe):
-    """A U-Net finds handwritten digits among clutter, pixel by pixel."""
+    """A U-Net finds digits among clutter, pixel by pixel; --data tissue or land for others."""
 
     epochs = 12
     batch_size = 16
@@ -66,11 +70,15 @@ class Unet(Recipe):
     reference = "random forest on 9×9 patches 14.2 %"
 
     def data(self, source: Path | None) -> Any:
+        if source is not None and not source.is_dir():
+            if source.name not in PHOTOGRAPHS:
+                raise errors.unknown_pictures(source, list(PHOTOGRAPHS))
+            return PHOTOGRAPHS[source.name]()
         train, held_out = data.digits() if source is None else data.mnist(source)
         return segmented(train, 1200, seed=1), segmented(held_out, 300, seed=2)
 
     def network(self, train: Any) -> nn.Module:
-        return Network()
+        return Network(int(train.tensors[1].numpy().max()) + 1)
 
     def loss(self, network: nn.Module, batch: Any) -> tuple[Any, dict[str, float]]:
         images, masks = batch
