@@ -144,6 +144,14 @@ def unknown_name(op: str, parameter: str, known: list[str]) -> DeclarationError:
     )
 
 
+def wrong_count(op: str, got: int, arguments: Sequence[str]) -> DeclarationError:
+    """A vjp that returns fewer or more gradients than the operation has arguments."""
+    return DeclarationError(
+        f"the vjp of `{op}` returned {got} gradients for {len(arguments)} arguments.\n"
+        f"  Return one for each of {', '.join(arguments)}, in this order; None where there is none."
+    )
+
+
 def undecided_truth(shape: tuple[int, ...], where: str) -> ShapeError:
     """`if tensor:` on more than one element."""
     return ShapeError(

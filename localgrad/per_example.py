@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from localgrad import errors
-from localgrad.graph.node import Node
+from localgrad.graph.node import Node, make_node
 from localgrad.graph.order import newest_first, reachable
 from localgrad.graph.recompute import retained_values
 from localgrad.graph.record import here
@@ -150,5 +150,5 @@ def _pull_slice(node: Node, upstream: Any, i: int, count: int, needs: Any) -> Se
         for like, need in zip(node.likes, needs)
     )
     options = {name: cut(value) for name, value in node.options.items()}
-    single = Node(node.op, node.inputs, values, node.plan, likes, options)
+    single = make_node(node.op, node.inputs, values, node.plan, likes, options)
     return node.op.pull(single, upstream[i : i + 1], values, needs)

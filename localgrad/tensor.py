@@ -9,7 +9,7 @@ import numpy
 
 from localgrad import errors
 from localgrad.graph.mutation import note_mutation
-from localgrad.graph.node import Node
+from localgrad.graph.node import Node, make_node
 from localgrad.graph.record import here, state
 from localgrad.graph.reverse import sweep
 from localgrad.operators import Operators
@@ -213,8 +213,20 @@ class Tensor(Operators):
         return dispatch.function(function, args, kwargs)
 
 
+_new = object.__new__
+
+
+def made_by(node: Node, y: ndarray) -> Tensor:
+    """Tensor(y, node), of an array: without the class's call, of which a small step has many."""
+    tensor = _new(Tensor)
+    tensor.value = y
+    tensor.source = node
+    tensor.grad = None
+    return tensor
+
+
 def leaf_node() -> Node:
-    return Node(LEAF, (), (), LEAF_PLAN, None, {})
+    return make_node(LEAF, (), (), LEAF_PLAN, None, {})
 
 
 class _recording:

@@ -342,3 +342,28 @@ def test_parts_of_one_source_add_into_one_buffer() -> None:
     np.testing.assert_allclose(x.grad.numpy(), expected)
     y.backward()
     np.testing.assert_allclose(x.grad.numpy(), 2 * expected)
+
+
+def test_a_number_beside_an_array_is_read_as_numpy_reads_it() -> None:
+    numbers = (1.1, 2, True, 0.0, -0.0, 1e-46, 16777217, 2**64 + 1, np.inf, np.nan)
+    for dtype in (np.float16, np.float32, np.float64, np.int64, np.complex64):
+        values = np.array([-2, -1, 1, 3], dtype)
+        x = lg.asarray(values)
+        if dtype != np.int64:
+            x.requires_grad_()
+        for number in numbers:
+            for ours, theirs in ((lg.multiply, np.multiply), (lg.divide, np.divide)):
+                with np.errstate(all="ignore"):
+                    try:
+                        expected = theirs(values, number), theirs(number, values)
+                    except OverflowError:
+                        continue
+                    found = ours(x, number).numpy(), ours(number, x).numpy()
+                for f, e in zip(found, expected):
+                    assert f.dtype == e.dtype and f.tobytes() == e.tobytes()
+
+
+def test_a_vjp_that_forgets_an_argument_is_told_so() -> None:
+    op = lg.custom("forgetful", lambda a, b: a * b, lambda g, b: g * b)
+    with pytest.raises(lg.errors.DeclarationError, match=r"1 gradients for 2 arguments.*\n.*a, b"):
+        op(leaf(1.0), leaf(2.0)).backward()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from localgrad.graph.record import call_site, clock, format_site, line_of, state
+from localgrad.graph.record import call_site, clock, foreign, format_site, line_of, ours, state
 
 if TYPE_CHECKING:
     from localgrad.local.operation import Operation, Plan
@@ -45,26 +46,6 @@ class Node:
     serial: int
     watch: Any  # weak reference to a Tensor whose `.grad` is to be filled here
 
-    def __init__(
-        self,
-        op: Operation,
-        inputs: tuple[Node | None, ...],
-        kept: Any,
-        plan: Plan,
-        likes: Any,
-        options: dict[str, Any],
-    ) -> None:
-        self.op = op
-        self.inputs = inputs
-        self.kept = kept
-        self.plan = plan
-        self.likes = likes
-        self.options = options
-        self.code, self.instruction = call_site(3)  # from whoever called the operation
-        self.scope = state.scope
-        self.serial = next(clock)
-        self.watch = None
-
     @property
     def where(self) -> str:
         """The user's `file:line` that made this node."""
@@ -89,6 +70,45 @@ class Node:
     def __repr__(self) -> str:
         place = f" at {self.where}" if self.code is not None else ""
         return f"<Node {self.op.name}{place}>"
+
+
+def make_node(
+    op: Operation,
+    inputs: tuple[Node | None, ...],
+    kept: Any,
+    plan: Plan,
+    likes: Any,
+    options: dict[str, Any],
+    now: dict[str, Any] | None = None,
+) -> Node:
+    """A node for an operation that the user's line calls now; `now` is `state.__dict__`.
+
+    It fills in an empty object, because a class with an `__init__` takes twice as long to call,
+    and every operation of every network comes by here.
+    """
+    node = Node()
+    node.op = op
+    node.inputs = inputs
+    node.kept = kept
+    node.plan = plan
+    node.likes = likes
+    node.options = options
+    frame: Any = sys._getframe(2)  # whoever called the operation, first of all the user
+    code = frame.f_code
+    if code.co_filename in ours and frame.f_back is not None:  # or one of Tensor's operators
+        frame = frame.f_back
+        code = frame.f_code
+    if code.co_filename in foreign:
+        node.code = code
+        node.instruction = frame.f_lasti
+    else:
+        node.code, node.instruction = call_site(3)
+    if now is None:
+        now = state.__dict__
+    node.scope = now["scope"]
+    node.serial = next(clock)
+    node.watch = None
+    return node
 
 
 class Freed:

@@ -20,13 +20,14 @@ def reachable(roots: Iterable[Node], fence: frozenset[Node] = frozenset()) -> li
     """
     found = list(dict.fromkeys(roots))
     seen = set(found)
+    see, append = seen.add, found.append
     for node in found:  # which grows as we go
-        if node in fence:
+        if fence and node in fence:
             continue
         for source in node.inputs:
             if source is not None and source not in seen:
-                seen.add(source)
-                found.append(source)
+                see(source)
+                append(source)
     return found
 
 

@@ -17,24 +17,35 @@ by it is a topological order, and comparing two tells which came first."""
 
 
 class Recording(threading.local):
-    """One per thread: threads record independently of each other."""
+    """One per thread: threads record independently of each other.
 
-    enabled: bool = True
-    scope: "tuple[Any, Any] | None" = None  # (innermost module being called, its caller's scope)
-    observer: Any = None  # an open ledger, which hears of every node, edge and cut
-    inside: Mapping[str, str] = MappingProxyType({})
+    What runs for every operation reads `state.__dict__` once, and looks up in that.
+    """
+
+    enabled: bool
+    scope: "tuple[Any, Any] | None"  # (innermost module being called, its caller's scope)
+    observer: Any  # an open ledger, which hears of every node, edge and cut
+    inside: Mapping[str, str]
     """Fused operations to carry out by their derivation, and the file that this is written in."""
+
+    def __init__(self) -> None:  # in every thread, at its first look
+        self.enabled = True
+        self.scope = None
+        self.observer = None
+        self.inside = MappingProxyType({})
 
 
 state = Recording()
 
-_ours: dict[str, bool] = {}
+ours: set[str] = set()
+foreign: set[str] = set()
+"""The files that were looked at so far: localgrad's own, and those of whoever uses it."""
 
 
 def _is_ours(filename: str) -> bool:
-    ours = filename.startswith(PACKAGE) and not filename.startswith(RECIPES)
-    _ours[filename] = ours
-    return ours
+    found = filename.startswith(PACKAGE) and not filename.startswith(RECIPES)
+    (ours if found else foreign).add(filename)
+    return found
 
 
 def call_site(depth: int = 2) -> tuple[CodeType | None, int]:
@@ -44,13 +55,9 @@ def call_site(depth: int = 2) -> tuple[CodeType | None, int]:
     """
     frame: FrameType | None = sys._getframe(depth)
     while frame is not None:
-        code = frame.f_code
-        filename = code.co_filename
-        ours = _ours.get(filename)
-        if ours is None:
-            ours = _is_ours(filename)
-        if not ours:
-            return code, frame.f_lasti
+        filename = frame.f_code.co_filename
+        if filename in foreign or not (filename in ours or _is_ours(filename)):
+            return frame.f_code, frame.f_lasti
         frame = frame.f_back
     return None, 0
 

@@ -50,37 +50,41 @@ def sweep(
             found[node] = upstream
         elif node.watch is not None and deliver is not None:
             watched.append((node, upstream, node in owned or node in given))
-        if not node.inputs or node in fence:
-            if node.kept.__class__ is Freed:
+        op, needs, kept = node.op, node.inputs, node.kept
+        if not needs or (fence and node in fence):
+            if kept.__class__ is Freed:
                 raise errors.freed(node)
             continue
-        kept = node.kept
         if kept.__class__ is not tuple:
             kept = retained_values(node)
         if mutation.latest > node.serial:
             check_unchanged(node)
-        needs = node.inputs
         if needed is not None:
-            needs = tuple(s if s in needed else None for s in needs)
-        values = node.op.tensors_of(node) if on_tensors else kept
-        downstreams: Sequence[Any] = ()
+            needs = tuple([s if s in needed else None for s in needs])
+        values = op.tensors_of(node) if on_tensors else kept
         try:
-            if node.op.into is not None and needs[0] in owned and not on_tensors:
-                node.op.pull_into(pending[needs[0]], node, upstream)
+            if op.into is not None and needs[0] in owned and not on_tensors:
+                op.pull_into(pending[needs[0]], node, upstream)
+                downstreams: Sequence[Any] = (None,)
             else:
-                downstreams = node.op.pull(node, upstream, values, needs)
+                downstreams = op.pull(node, upstream, values, needs)
         except Exception as error:
-            error.add_note(f"raised in the backward of `{node.op.name}`, made at {node.where}")
+            error.add_note(f"raised in the backward of `{op.name}`, made at {node.where}")
             raise
         if observer is not None:
             observer.sent(node, upstream, downstreams, needs)
-        for source, downstream in zip(needs, downstreams):
-            if source is None or downstream is None:
+        place = -1
+        for source in needs:  # counted by hand: a `zip` would cost as much as adding up does
+            place += 1
+            if source is None:
+                continue
+            downstream = downstreams[place]
+            if downstream is None:
                 continue
             sofar = pending.get(source)
             if sofar is None:
                 pending[source] = downstream
-                if node.op.into is not None:
+                if op.into is not None:
                     owned.add(source)
                 elif source.watch is not None and is_fresh(node, downstream, upstream, downstreams):
                     (owned if observer is None else given).add(source)

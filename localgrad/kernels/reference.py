@@ -9,6 +9,7 @@ Names that resolve stay in this module, so Python's `any`, `sum`, `max`… must 
 once somebody has asked for `xp.any`, they are NumPy's.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import numpy
@@ -62,6 +63,19 @@ def fit(value: Any, shape: tuple[int, ...], dtype: Any = None) -> Any:
             value = numpy.real(value)  # a real argument moves along the real axis only
         value = value.astype(dtype)
     return value
+
+
+FLOAT32, FLOAT64 = numpy.dtype(numpy.float32), numpy.dtype(numpy.float64)
+
+
+@lru_cache(maxsize=1024, typed=True)
+def beside(number: Any, dtype: Any) -> Any:
+    """A Python number as NumPy reads it beside an array of this dtype: in the array's precision.
+
+    Reading it costs a small array as much as the product does, so what was read is remembered.
+    Not for a zero: 0.0 == -0.0, and one would be remembered as the other.
+    """
+    return numpy.asarray(number, dtype) if dtype in (FLOAT32, FLOAT64) else number
 
 
 def conjugated(local: Any) -> Any:

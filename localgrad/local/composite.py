@@ -11,7 +11,7 @@ from typing import Any
 
 from localgrad import errors
 from localgrad.graph.forward import push_tangents
-from localgrad.graph.node import Node
+from localgrad.graph.node import Node, make_node
 from localgrad.graph.record import enable_grad, here, state
 from localgrad.kernels import reference as xp
 from localgrad.local.linear import Linear
@@ -26,7 +26,7 @@ ALIAS = Linear("alias", lambda x: x, lambda g: g)
 def alias(value: Any, source: Node | None) -> Tensor:
     """A fresh variable with this value, whose gradient can be taken apart from `source`'s."""
     array = value if value.__class__ is ndarray else xp.asarray(value)
-    return Tensor(array, Node(ALIAS, (source,), (), LEAF_PLAN, likes_of((array,)), {}))
+    return Tensor(array, make_node(ALIAS, (source,), (), LEAF_PLAN, likes_of((array,)), {}))
 
 
 class Composite(Operation):
@@ -81,7 +81,7 @@ class Composite(Operation):
                 return tuple(self.constant(part, values, sources, mask) for part in y)
             return self.constant(y, values, sources, mask)
         kept = (*values, saved)
-        node = Node(self, tuple(sources), kept, self.plan(1), likes_of(values), options)
+        node = make_node(self, tuple(sources), kept, self.plan(1), likes_of(values), options)
         if state.observer is not None:
             state.observer.made(node, y, values)
         return unpack(node, y) if isinstance(y, tuple) else Tensor(y, node)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from localgrad.graph.node import Node
+from localgrad.graph.node import Node, make_node
 from localgrad.kernels import reference as xp
 from localgrad.kernels.contraction import contract_arrays
 from localgrad.local.operation import Operation, Plan
@@ -45,7 +45,7 @@ class Contract(Operation):
 
         plan = self.plans[key]
         kept = plan.keep(tuple(values))
-        node = Node(self, tuple(sources), kept, plan, likes_of(values), options)
+        node = make_node(self, tuple(sources), kept, plan, likes_of(values), options)
         if state.observer is not None:
             state.observer.made(node, y, values)
         return Tensor(y, node)

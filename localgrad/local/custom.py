@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from localgrad.graph.node import Node
+from localgrad import errors
+from localgrad.graph.node import Node, make_node
 from localgrad.graph.record import enable_grad, state
 from localgrad.kernels import reference as xp
 from localgrad.local.operation import Like, Operation, Plan, likes_of, parameters_of
@@ -55,7 +56,7 @@ class Custom(Operation):
         chosen = {**self.defaults, **options}
         everything = [*values, *(chosen.get(n) for n in self.options), y]
         kept = tuple(everything[p] for p in plan.positions)
-        node = Node(self, tuple(sources), kept, plan, likes_of(values), options)
+        node = make_node(self, tuple(sources), kept, plan, likes_of(values), options)
         if state.observer is not None:
             state.observer.made(node, y, values)
         return unpack(node, y)
@@ -90,6 +91,8 @@ class Custom(Operation):
         parts = self.call(self.vjp, node, values, upstream)
         if not isinstance(parts, tuple | list):
             parts = (parts,)
+        if len(parts) != len(needs):
+            raise errors.wrong_count(self.name, len(parts), self.arguments)
         return [
             None if need is None or part is None else part for need, part in zip(needs, parts)
         ]

@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any, ClassVar, NamedTuple
 
 from localgrad import errors
-from localgrad.graph.node import Node
+from localgrad.graph.node import Node, make_node
 from localgrad.graph.record import here, state
 from localgrad.kernels import reference as xp
 from localgrad.tensor import Tensor
@@ -171,7 +171,7 @@ class Operation:
         plan = self.plan(mask)
         chosen = [options.get(n, self.defaults.get(n)) for n in self.options]
         kept = plan.keep((*values, *chosen, y))
-        node = Node(self, tuple(sources), kept, plan, likes_of(values), options)
+        node = make_node(self, tuple(sources), kept, plan, likes_of(values), options)
         if state.observer is not None:
             state.observer.made(node, y, values)
         return Tensor(y, node)

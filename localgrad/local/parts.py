@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from localgrad.graph.node import Node
+from localgrad.graph.node import Node, make_node
 from localgrad.local.operation import Like, Operation
 from localgrad.tensor import Tensor
 
@@ -37,7 +37,7 @@ def unpack(bundle: Node, outputs: Sequence[Any]) -> tuple[Tensor, ...]:
     return tuple(
         Tensor(
             value,
-            Node(
+            make_node(
                 PART,
                 (bundle,),
                 (),

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from localgrad.graph.node import Node
+from localgrad.graph.node import Node, make_node
 from localgrad.graph.record import state
 from localgrad.kernels import reference as xp
 from localgrad.local.operation import SCALARS, Operation, Plan, ndarray, parameters_of
-from localgrad.tensor import Tensor
+from localgrad.tensor import made_by
 
-fit = xp.fit
+fit, beside = xp.fit, xp.beside
+FLOAT32, FLOAT64 = xp.FLOAT32, xp.FLOAT64
 
 
 class Pointwise(Operation):
@@ -56,12 +57,13 @@ class Pointwise(Operation):
                 local = partial(values[call[0]])
             else:
                 local = partial(*[values[p] for p in call])
-            kind = local.__class__
-            if kind is not float and (kind is not ndarray or local.dtype.kind == "c"):
-                local = xp.conjugated(local)
-            passed = upstream * local
+            if node.likes is None:
+                return upstream * local
+            passed = upstream * xp.conjugated(local)
+        elif constant == 1:
+            passed = upstream
         else:
-            passed = upstream if constant == 1 else upstream * constant
+            passed = -upstream if constant == -1 else upstream * constant
         return passed if node.likes is None else fit(passed, *node.likes[index])
 
     def push(self, node: Node, tangents: Sequence[Any], values: Any) -> Any:
@@ -81,51 +83,71 @@ class Pointwise(Operation):
 class Unary(Pointwise):
     """One argument and no options: `Operation.__call__` unrolled, for every small operation."""
 
-    def __call__(self, x: Any, /, **options: Any) -> Any:
+    def __call__(self, x: Any, /) -> Any:
+        now = state.__dict__
         try:
             value, source = x.value, x.source
-            if source is None or options or not state.enabled:
-                return super().__call__(x, **options)
+            if source is None or not now["enabled"]:
+                return super().__call__(x)
             y = self.forward(value)
         except (AttributeError, ValueError, TypeError):
-            return super().__call__(x, **options)  # no Tensor, or nothing that forward takes
+            return super().__call__(x)  # no Tensor, or nothing that forward takes
         if y.__class__ is not ndarray:
             y = xp.asarray(y)
+        dtype = y.dtype
+        if dtype is not value.dtype or not (dtype is FLOAT32 or dtype is FLOAT64):
+            return self.record(y, (value,), (source,), 1, NO_OPTIONS)
         plan = self.plans.get(1) or self.plan(1)
-        node = Node(self, (source,), plan.keep((value, y)), plan, None, NO_OPTIONS)
-        if state.observer is not None:
-            state.observer.made(node, y, (value,))
-        return Tensor(y, node)
+        node = make_node(self, (source,), plan.keep((value, y)), plan, None, NO_OPTIONS, now)
+        if now["observer"] is not None:
+            now["observer"].made(node, y, (value,))
+        return made_by(node, y)
 
     def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:
+        if node.likes is None and self.constants[0] is None:
+            return (upstream * self.partials[0](*values),)  # type: ignore[misc]
         return (self.downstream(node, upstream, values, 0),)
 
 
 class Binary(Pointwise):
     """Two arguments and no options, unrolled likewise."""
 
-    def __call__(self, a: Any, b: Any, /, **options: Any) -> Any:
+    def __init__(self, name: str, forward: Callable[..., Any], **rest: Any) -> None:
+        super().__init__(name, forward, **rest)
+        self.is_ufunc = isinstance(forward, xp.ufunc)
+
+    def __call__(self, a: Any, b: Any, /) -> Any:
+        now = state.__dict__
         try:
-            left, from_left = (a, None) if a.__class__ in SCALARS else (a.value, a.source)
-            right, from_right = (b, None) if b.__class__ in SCALARS else (b.value, b.source)
-            mask = (from_left is not None) + 2 * (from_right is not None)
-            if not mask or options or not state.enabled:
-                return super().__call__(a, b, **options)
+            if b.__class__ in SCALARS:
+                left, right, inputs = a.value, b, (a.source, None)
+                array = left
+                if self.is_ufunc and b:
+                    right = beside(b, array.dtype)
+            elif a.__class__ in SCALARS:
+                left, right, inputs = a, b.value, (None, b.source)
+                array = right
+                if self.is_ufunc and a:
+                    left = beside(a, array.dtype)
+            else:
+                left, right, inputs = a.value, b.value, (a.source, b.source)
+                array = left if left.dtype is right.dtype and left.shape == right.shape else None
+            mask = (inputs[0] is not None) + 2 * (inputs[1] is not None)
+            if not mask or not now["enabled"]:
+                return super().__call__(a, b)
             y = self.forward(left, right)
         except (AttributeError, ValueError, TypeError):
-            return super().__call__(a, b, **options)
+            return super().__call__(a, b)  # no Tensors, or nothing that forward takes
         if y.__class__ is not ndarray:
             y = xp.asarray(y)
-        sources = (from_left, from_right)
-        if (from_left is not None and differs(left, y, right)) or (
-            from_right is not None and differs(right, y, left)
-        ):
-            return self.record(y, (left, right), sources, mask, NO_OPTIONS)
+        dtype = y.dtype
+        if array is None or dtype is not array.dtype or not (dtype is FLOAT32 or dtype is FLOAT64):
+            return self.record(y, (left, right), inputs, mask, NO_OPTIONS)
         plan = self.plans.get(mask) or self.plan(mask)
-        node = Node(self, sources, plan.keep((left, right, y)), plan, None, NO_OPTIONS)
-        if state.observer is not None:
-            state.observer.made(node, y, (left, right))
-        return Tensor(y, node)
+        node = make_node(self, inputs, plan.keep((left, right, y)), plan, None, NO_OPTIONS, now)
+        if now["observer"] is not None:
+            now["observer"].made(node, y, (left, right))
+        return made_by(node, y)
 
     def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:
         left, right = needs
@@ -136,13 +158,6 @@ class Binary(Pointwise):
 
 
 NO_OPTIONS: dict[str, Any] = {}
-
-
-def differs(argument: Any, y: Any, other: Any) -> bool:
-    """Whether an argument's downstream must be fitted, its shape or dtype not being y's."""
-    if argument.dtype is not y.dtype:
-        return True
-    return other.__class__ not in SCALARS and argument.shape != y.shape
 
 
 def spread(tangent: Any, node: Node) -> Any:
