@@ -46,16 +46,21 @@ def join(parts: list[Any], total: Any, table: Any, first: int) -> float:
         return float(gap @ gap)
 
 
-@cache
-def best(alone: bool = False) -> tuple[Any, Any, Any]:
-    """``(measure, join, contiguous)``: compiled where Numba is installed; ``alone``: on one thread.
+def same(x: Any, y: Any) -> bool:
+    """Whether two arrays of one shape and dtype hold equal numbers, in whatever layout."""
+    return bool((x == y).all())
 
-    ``contiguous(x)`` is x, or a copy of it without holes.
+
+@cache
+def best(alone: bool = False) -> tuple[Any, Any, Any, Any]:
+    """``(measure, join, contiguous, same)``: compiled where Numba is installed.
+
+    ``contiguous(x)`` is x, or a copy of it without holes. ``alone``: measure on one thread.
     """
     if importlib.util.find_spec("numba") is None:
-        return measure, join, numpy.ascontiguousarray
+        return measure, join, numpy.ascontiguousarray, same
     from localgrad.kernels.cpu import moments
 
     if alone:
-        return moments.measure_alone, moments.join_alone, moments.contiguous
-    return moments.measure, moments.join, moments.contiguous
+        return moments.measure_alone, moments.join_alone, moments.contiguous, moments.same
+    return moments.measure, moments.join, moments.contiguous, moments.same

@@ -21,28 +21,33 @@ BINS = 24
 class Moments:
     """A growing table; `sizes[row]` is how many elements the row stands for.
 
+    latest: Σx² of the last array that `add` measured.
     alone: measure on the calling thread, beside another package's threads.
     """
 
     def __init__(self, alone: bool = False) -> None:
         self.table = xp.zeros((256, COLUMNS))
+        self._room = 256
         self.sizes: list[int] = []
-        self.measure, self.join, self.contiguous = moments.best(alone)
+        self.latest = 0.0
+        self.measure, self.join, self.contiguous, self.same = moments.best(alone)
 
     def add(self, array: Any) -> int:
         """Measure one array, in whatever layout it lies, and return its row."""
-        row = len(self.sizes)
-        if row >= self.table.shape[0]:
+        sizes = self.sizes
+        row = len(sizes)
+        if row >= self._room:
             self._grow(row + 1)
         if array.__class__ is ndarray and array.flags.c_contiguous and array.dtype.char in "fd":
-            self.measure(array.ravel(), self.table, row)
-            self.sizes.append(array.size)
+            vector = array.ravel()
+            self.latest = self.measure(vector, self.table, row)
+            sizes.append(vector.size)
             return row
         vector, size = flatten(raw(array))
-        self.measure(vector, self.table, row)
+        self.latest = self.measure(vector, self.table, row)
         if vector.size != size:  # every element of a stretched array counts as often as it shows
             self.table[row] *= size / max(vector.size, 1)
-        self.sizes.append(size)
+        sizes.append(size)
         return row
 
     def add_join(self, parts: list[Any], total: Any) -> tuple[int, float]:
@@ -68,20 +73,28 @@ class Moments:
     def reserve(self, count: int, size: int) -> int:
         """Make room for ``count`` arrays that are measured elsewhere; the first of their rows."""
         first = len(self.sizes)
-        if first + count > self.table.shape[0]:
+        if first + count > self._room:
             self._grow(first + count)
         self.sizes.extend([size] * count)
         return first
 
     def _grow(self, least: int) -> None:
-        room = max(2 * self.table.shape[0], least) - self.table.shape[0]
-        self.table = xp.concat([self.table, xp.zeros((room, COLUMNS))])
+        more = max(self._room, least - self._room)
+        self.table = xp.concat([self.table, xp.zeros((more, COLUMNS))])
+        self._room += more
 
     def add_up(self, rows: list[int]) -> int:
         """The row of several arrays seen as one."""
         row = self.reserve(1, sum(self.sizes[other] for other in rows))
         self.table[row] = self.table[rows].sum(axis=0)
         return row
+
+    def repeat(self, row: int) -> int:
+        """A row of its own for an array whose moments are known; it is the whole of its sum."""
+        copy = self.reserve(1, self.sizes[row])
+        self.table[copy] = self.table[row]
+        self.table[copy, INNER] = self.table[row, SQUARE]
+        return copy
 
     def widen(self, row: int, size: int) -> None:
         """The row stands for `size` elements, of which those that were not measured are zeros."""

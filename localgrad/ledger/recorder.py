@@ -71,9 +71,10 @@ def is_rearranged(a: Any, b: Any) -> bool:
 
 def shares_memory(a: Any, b: Any) -> bool:
     """Whether ``a``, which an operation made of ``b``, is a view of it."""
-    if a.__class__ is not ndarray or b.__class__ is not ndarray or a.base is None:
+    if a.__class__ is not ndarray or b.__class__ is not ndarray:
         return False
-    return a.base is b or a.base is b.base
+    base = a.base
+    return base is not None and (base is b or base is b.base)
 
 
 def _copy(array: Any) -> Any:
@@ -117,13 +118,14 @@ class Recorder:
             if name is not None:
                 self.labels[node] = name
         several = y.__class__ is tuple
-        row = -1 if several else self._row_of_value(node, y, values)
-        shape = () if several else y.shape
-        dtype = None if several else y.dtype
+        row = -1 if several else self._row_of_view(node, y, values)
+        is_measured = row is None
+        if row is None:
+            row = self.moments.add(y)
         self.made_nodes[node] = Made(
             row,
-            shape,
-            dtype,
+            () if several else y.shape,
+            None if several else y.dtype,
             node.inputs,
             node.kept,
             node.likes,
@@ -132,15 +134,15 @@ class Recorder:
         )
         if self.cuts.living:
             self.cuts.used(node, values)
-        if several:
+        if not is_measured:
             return
         name = node.op.name
         form = self.forms.get(name, "")
         if form == "":
             form = self.forms[name] = units.form_of(name)
-        if form is not None and row >= 0:
+        if form is not None:
             self._count_units(node, form, row, y)
-        if row >= 0 and not isfinite(self.moments.table[row, 0]):
+        if not isfinite(self.moments.latest):
             self._look_for_bad_inputs(node, values)
 
     def constant(self, op: Any, y: Any, values: Any, sources: Any) -> None:
@@ -217,26 +219,31 @@ class Recorder:
             self.made_nodes[node] = Made(
                 -1, (), None, node.inputs, node.kept, node.likes, None, None
             )
-        pending = self._pending
-        if not node.op.makes_buffers:
+        pending, op = self._pending, node.op
+        if not op.makes_buffers:
             # A black box may hand out one buffer again and again: keep what it said, when it did.
             downstreams = [None if d is None else xp.array(d) for d in downstreams]
-        elif node.op.into is not None and needs[0] is not None:
-            downstreams = (sent_back(node, upstream, needs),)
         own = self._page[node].row
+        if op.into is not None and needs[0] is not None:
+            downstreams = (sent_back(node, upstream, needs, own),)
         for argument, (source, array) in enumerate(zip(needs, downstreams)):
-            if source is not None and array is not None:
-                # What is handed through, or lies there differently, is not read again.
-                known = array is upstream or is_rearranged(array, upstream)
-                part = Contribution(node, argument, array, own if known else -1)
-                if array.__class__ is tuple:  # from a `part`, whose place in it is the only one
-                    part.slot = node.options["slot"]
-                    part.array = array[part.slot]
-                waiting = pending.get(source)
-                if waiting is None:
-                    pending[source] = [part]
-                else:
-                    waiting.append(part)
+            if source is None or array is None:
+                continue
+            waiting = pending.get(source)
+            if array is upstream or is_rearranged(array, upstream):
+                row = own  # what is handed through, or lies there differently, is not read again
+            elif waiting is None and array.__class__ is ndarray and op.makes_buffers:
+                row = self.moments.add(array)  # it may be the only one, and is still in the cache
+            else:
+                row = -1
+            part = Contribution(node, argument, array, row)
+            if array.__class__ is tuple:  # from a `part`, whose place in it is the only one
+                part.slot = node.options["slot"]
+                part.array = array[part.slot]
+            if waiting is None:
+                pending[source] = [part]
+            else:
+                waiting.append(part)
 
     def mutated(self, node: Node, change: Change) -> None:
         """A value that `node` had retained was changed in place."""
@@ -248,16 +255,16 @@ class Recorder:
 
     # -- details -------------------------------------------------------------------------------
 
-    def _row_of_value(self, node: Node, y: Any, values: Any) -> int:
-        """The moments of a value; those of the argument where it only lies there differently."""
-        if len(node.inputs) == 1 and node.op.kind == "linear":
-            source = self.made_nodes.get(node.inputs[0]) if node.inputs[0] is not None else None
-            argument = getattr(values[0], "value", values[0])
-            if source is not None and source.row >= 0 and is_rearranged(y, argument):
-                return source.row
-            if not self.keeps_joins and shares_memory(y, argument):
-                return -1  # a slice shows nothing that its source does not
-        return self.moments.add(y)
+    def _row_of_view(self, node: Node, y: Any, values: Any) -> int | None:
+        """The argument's moments, where a value only lies there differently; None: measure it."""
+        if node.op.kind != "linear" or len(node.inputs) != 1:
+            return None
+        source = self.made_nodes.get(node.inputs[0]) if node.inputs[0] is not None else None
+        argument = getattr(values[0], "value", values[0])
+        if source is not None and source.row >= 0 and is_rearranged(y, argument):
+            return source.row
+        # A slice shows nothing that its source does not.
+        return -1 if not self.keeps_joins and shares_memory(y, argument) else None
 
     def _join(self, parts: list[Contribution], total: Any) -> tuple[int, float]:
         """Measure contributions against their sum: its row, and ‖g − Σgᵢ‖²."""

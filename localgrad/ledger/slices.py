@@ -20,13 +20,14 @@ _MOST_TILINGS = 64
 _tilings: dict[tuple[tuple[int, ...], str], bool] = {}  # layouts that were looked at before
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Slice:
     """``upstream`` at ``key`` of zeros in ``shape``. NumPy makes the array of it when asked."""
 
     upstream: Any
     key: Any
     shape: tuple[int, ...]
+    row: int = -1  # of the upstream's moments, where they are known
 
     @property
     def size(self) -> int:
@@ -44,10 +45,13 @@ class Slice:
         return xp.asarray(self).tolist()
 
 
-def sent_back(node: Node, upstream: Any, needs: Any) -> Any:
-    """What ``node``, whose operation the engine adds in place, sends to its argument."""
+def sent_back(node: Node, upstream: Any, needs: Any, row: int) -> Any:
+    """What ``node``, whose operation the engine adds in place, sends to its argument.
+
+    row: of the upstream's moments.
+    """
     if node.op.name == "getitem" and upstream.__class__ is xp.ndarray:
-        return Slice(upstream, node.options["key"], node.likes[0].shape)
+        return Slice(upstream, node.options["key"], node.likes[0].shape, row)
     return node.op.pull(node, upstream, (), needs)[0]
 
 
@@ -76,13 +80,22 @@ def add_slices(moments: Moments, parts: list[Any], total: Any) -> tuple[list[int
 
 
 def _add_tiles(moments: Moments, parts: list[Slice], total: Any) -> tuple[list[int], int, float]:
-    """The same for slices that cover the sum, each element once, so that it is read once."""
-    rows, missing = [], 0.0
+    """The same for slices that cover the sum, each element once.
+
+    Where the sum holds just what was sent, the moments of both are the upstream's, known before.
+    """
+    rows, sums, missing = [], [], 0.0
     for part in parts:
-        row, difference = moments.add_join([part.upstream], total[part.key])
-        rows.append(row)
-        missing += difference
-    whole = moments.add_up([row + 1 for row in rows])  # a sum's row follows those of its parts
+        place = total[part.key]
+        if part.row >= 0 and moments.same(place, part.upstream):
+            rows.append(moments.repeat(part.row))
+            sums.append(part.row)
+        else:
+            row, difference = moments.add_join([part.upstream], place)
+            rows.append(row)
+            sums.append(row + 1)  # a sum's row follows those of its parts
+            missing += difference
+    whole = moments.add_up(sums)
     for row in rows:
         moments.widen(row, total.size)
     return rows, whole, missing

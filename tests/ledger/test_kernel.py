@@ -78,6 +78,34 @@ def test_numbers_whose_squares_single_precision_cannot_hold(
         np.testing.assert_allclose(table[row, :4], expected[:4], rtol=1e-6)
 
 
+LAYOUTS = {
+    "vector": lambda x: x.ravel(),
+    "slice of three axes": lambda x: x[:, 1],
+    "slice of many rows": lambda x: x[:, :, 0],
+    "permuted": lambda x: x.transpose(0, 2, 1, 3),
+    "last axis with holes": lambda x: x[..., ::2],
+    "five axes": lambda x: x[None],
+    "scalar": lambda x: x[0, 0, 0, 0],
+}
+
+
+@pytest.mark.parametrize("implementation", [reference, compiled])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "complex64"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_same(implementation: object, dtype: str, layout: str) -> None:
+    same = implementation.same  # type: ignore[attr-defined]
+    whole = np.random.default_rng(0).normal(size=(6, 32, 5, 64)).astype(dtype)
+    part = LAYOUTS[layout](whole)
+    assert same(part, np.array(part)) and same(np.array(part), part)
+    for place in (0, -1):
+        for other in (0.5, np.nan):
+            changed = np.array(part)
+            changed.flat[place] = other
+            assert not same(part, changed) and not same(changed, part)
+    assert not same(changed, changed)  # NaN: nothing is known of it but that it is one
+    assert same(whole[:0], whole[:0])
+
+
 def test_a_vanishing_gradient_does_not_underflow() -> None:
     moments = Moments()
     row = moments.add(np.full(100, 1e-30, "float32"))

@@ -221,6 +221,53 @@ def join_alone(parts: list[Any], total: Any, table: Any, first: int) -> float:
     return _join(_addresses(parts), total, table, first, 1)
 
 
+@njit(cache=CACHE, fastmath=_fast)
+def _differs(x: Any, y: Any) -> bool:
+    one, none = x.dtype.type(1), x.dtype.type(0)
+    differing = none
+    for i in range(x.size):
+        differing += one if x[i] != y[i] else none
+    return bool(differing != none)
+
+
+@njit(cache=CACHE)
+def _rows_differ(x: Any, y: Any, low: int, high: int) -> bool:
+    """Whether two arrays with four axes, the last without holes, differ in these rows."""
+    length = x.shape[3]
+    for row in range(low, high):
+        i, j = divmod(row, x.shape[1])
+        for k in range(x.shape[2]):
+            # The compiler sees vectors only where no stride has to be known.
+            a: Any = _pointer(x[i, j, k].ctypes.data, x)  # type: ignore[call-arg]
+            b: Any = _pointer(y[i, j, k].ctypes.data, y)  # type: ignore[call-arg]
+            if _differs(carray(a, length), carray(b, length)):
+                return True
+    return False
+
+
+@njit(cache=CACHE)
+def _rows_differ_task(x: Any, y: Any, found: Any, thread: int, threads: int) -> None:
+    low, high = share(x.shape[0] * x.shape[1], thread, threads)
+    found[thread] = _rows_differ(x, y, low, high)
+
+
+@njit(cache=CACHE)
+def _differ_anywhere(x: Any, y: Any, threads: int) -> bool:
+    found = np.zeros(threads, np.bool_)
+    parallel(_rows_differ_task, (x, y, found), threads)  # type: ignore[call-arg]
+    return bool(found.any())
+
+
+def same(x: Any, y: Any) -> bool:
+    """Whether two arrays of one shape and dtype hold equal numbers, in whatever layout."""
+    plain = x.dtype == y.dtype and x.dtype.char in "fd" and 0 < x.ndim <= 4
+    if not plain or not x.strides[-1] == y.strides[-1] == x.itemsize:
+        return bool((x == y).all())
+    rows = (..., *(None,) * (4 - x.ndim), slice(None))
+    threads = 1 if x.size < _SHARED else pool.threads
+    return not _differ_anywhere(x[rows], y[rows], threads)
+
+
 def _addresses(parts: list[Any]) -> Any:
     """Where the parts lie; the caller keeps their memory alive meanwhile."""
     return np.array([part.__array_interface__["data"][0] for part in parts], np.intp)
