@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from typing import Any
@@ -96,6 +97,38 @@ def test_the_panel_of_a_node_tells_its_whole_account(open_ledger: Open) -> None:
     assert page.locator(f'[data-item="n{node.id}"].selected').count() == 0
 
 
+def test_the_panel_names_summed_axes_and_draws_both_distributions(open_ledger: Open) -> None:
+    x = lg.linspace(-2, 2, 512).reshape((64, 8))
+    shift = lg.asarray([0.5] * 8, requires_grad=True)
+    with lg.Ledger(level="values") as ledger:
+        (x + shift).tanh().sum().backward()
+    record = ledger.record
+    page = open_ledger(record)
+    search(page, "add")
+    page.keyboard.press("Enter")
+    down = page.locator(".panel table").last
+    assert down.locator("thead th").all_inner_texts() == ["input", "norm", "gain", "summed"]
+    assert down.locator("tbody tr td").last.inner_text() == "Σ over 0"
+    add = next(node for node in record.nodes if node.op == "add")
+    for tone, stats in (("value", add.value), ("gradient", add.upstream)):
+        assert stats is not None and stats.histogram is not None
+        bars = page.locator(f".histogram.{tone} rect")
+        tall = [float(bars.nth(i).get_attribute("height")) for i in range(bars.count())]
+        roots = [math.sqrt(count / max(stats.histogram)) for count in stats.histogram]
+        assert all(abs(one / 56 - other) < 0.02 for one, other in zip(tall, roots, strict=True))
+
+
+def test_statistics_that_were_not_measured_have_no_row(open_ledger: Open) -> None:
+    x = lg.asarray([1.0, 2.0], requires_grad=True)
+    with lg.Ledger(level="norms") as ledger:
+        (x * x).sum().backward()
+    page = open_ledger(ledger.record)
+    search(page, "multiply")
+    page.keyboard.press("Enter")
+    names = page.locator(".panel table").first.locator("td.first").all_inner_texts()
+    assert names == ["rms", "norm", "mean", "zeros", "not finite"]
+
+
 def test_a_route_lights_the_way_from_the_loss(open_ledger: Open) -> None:
     record = transformer(2)
     page = open_ledger(record, size=WIDE)
@@ -137,6 +170,27 @@ def test_filters_dim_what_does_not_match(open_ledger: Open) -> None:
     assert page.locator(".item.leaf:not(.dim)").count() == 0
     page.get_by_role("button", name="Clear").click()
     assert page.locator(".dim").count() == 0
+    page.keyboard.press("f")
+    page.locator(".popover input[type=range]").fill("0.5")
+    lit = page.eval_on_selector_all(".item.leaf:not(.dim)", "e => e.map(m => m.dataset.item)")
+    far = {f"n{edge.consumer}" for edge in record.edges if abs(math.log10(edge.gain)) >= 0.5}
+    assert set(lit) == far and 0 < len(far) < len(record.nodes)
+
+
+def test_one_card_is_open_at_a_time_and_escape_closes_it(open_ledger: Open) -> None:
+    page = open_ledger(transformer(2))
+    card = page.locator(".popover")
+    page.keyboard.press("f")
+    assert card.is_visible()
+    page.keyboard.press("Escape")
+    assert not card.is_visible()
+    page.keyboard.press("f")
+    search(page, "weight")
+    assert not card.is_visible() and page.locator(".results").is_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("f")
+    page.keyboard.press("?")
+    assert not card.is_visible() and page.locator(".help").is_visible()
 
 
 def test_arrows_walk_along_the_edges(open_ledger: Open) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
+import pytest
+
+from localgrad.ledger.model import Finding
 from tests.browser.conftest import Open
-from tests.browser.synthetic import transformer, with_findings
+from tests.browser.synthetic import flat, transformer, with_findings
 
 STAGE = ".stage"
 # Wide enough that nothing is left out for being too small.
@@ -37,6 +41,62 @@ def test_the_strip_holds_five_chips_and_names_the_rest(open_ledger: Open) -> Non
         "cancelling",
     ]
     assert page.locator(".more").inner_text() == "and 2 more"
+
+
+def test_findings_of_one_kind_share_a_chip_whose_clicks_take_turns(open_ledger: Open) -> None:
+    record = transformer(2)
+    dead = [node for node in record.nodes if node.op == "softmax"]
+    record.findings = [
+        Finding("dead", "warning", "dead", node.where, node.id, node.module) for node in dead
+    ]
+    page = open_ledger(record)
+    assert page.locator(".chip").count() == 1
+    assert page.locator(".chip .times").inner_text() == f"×{len(dead)}" == "×2"
+    for node in [*dead, dead[0]]:
+        page.click('[data-chip="0"]')
+        assert page.locator(f'[data-item="n{node.id}"].selected').count() == 1
+
+
+def test_the_first_look_can_be_read_in_a_small_window(open_ledger: Open) -> None:
+    """Names and gradients are drawn in no less than seven pixels, and the loss is in the window."""
+    page = open_ledger(flat(60), size=(1000, 700))
+    sizes = page.eval_on_selector_all(
+        ".item.leaf .title, .item.leaf text.gradient",
+        "texts => texts.map(text => parseFloat(getComputedStyle(text).fontSize)"
+        " * text.getScreenCTM().a)",
+    )
+    assert len(sizes) > 10 and min(sizes) >= 7
+    stage, loss = (page.locator(name).bounding_box() for name in (STAGE, ".item.loss .body"))
+    assert loss["x"] + loss["width"] <= stage["x"] + stage["width"]
+
+
+def test_the_legend_hides_nothing(open_ledger: Open) -> None:
+    for size in ((1400, 900), (1000, 700)):
+        page = open_ledger(transformer(2), size=size)
+        stage, legend = (page.locator(name).bounding_box() for name in (STAGE, ".legend"))
+        assert stage["y"] + stage["height"] <= legend["y"]
+
+
+# Machado, Oliveira and Fernandes (2009), full severity: what is left of red, green and blue.
+BLINDNESS = {
+    "protanopia": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
+    "deuteranopia": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
+    "tritanopia": [[1.256, -0.077, -0.179], [-0.078, 0.931, 0.148], [0.005, 0.691, 0.304]],
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_scale_of_gains_can_be_read_by_the_colour_blind(open_ledger: Open, scheme: str) -> None:
+    page = open_ledger(transformer(1), scheme=scheme)
+    bar = page.locator(".legend svg").first.locator("rect")
+    colours = [_channels(bar.nth(i).get_attribute("fill")) for i in (0, 12, 24)]
+    for matrix in BLINDNESS.values():
+        seen = [
+            [sum(weight * part for weight, part in zip(row, colour)) for row in matrix]
+            for colour in colours
+        ]
+        for one, other in itertools.combinations(seen, 2):
+            assert math.dist(one, other) > 60
 
 
 def test_a_chip_opens_what_hides_its_node_and_brings_it_to_the_middle(open_ledger: Open) -> None:
@@ -163,7 +223,7 @@ def test_the_depth_profile_has_a_bar_a_block_and_leads_to_it(open_ledger: Open) 
     page = open_ledger(transformer(12))
     assert page.locator(".profile .column").count() == 15
     names = page.locator(".profile .name").all_text_contents()
-    assert "blocks.7" in names
+    assert names == ["embed", *map(str, range(12)), "norm", "head", "blocks"]
     page.locator(".profile .column").nth(8).click()
     assert page.locator(".panel h2").inner_text() == "blocks.7"
     assert page.locator('[data-item="m:blocks.7"].selected').count() == 1

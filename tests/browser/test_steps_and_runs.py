@@ -49,14 +49,34 @@ def test_the_slider_changes_marks_on_scales_that_stay(open_ledger: Open) -> None
 def test_the_slider_shows_step_loss_and_gradients_of_that_step(open_ledger: Open) -> None:
     record = with_steps(transformer(2))
     page = open_ledger(record)
-    assert page.locator(".steps .now b").inner_text() == "ledger"
-    page.keyboard.press("]")
-    assert page.locator(".steps .now b").inner_text() == "step 0"
+    now = page.locator(".steps .now b")
+    assert now.inner_text() == "end"
+    page.keyboard.press("[")
+    assert now.inner_text() == "step 1150"
+    move_to(page, 0)
+    assert now.inner_text() == "step 0"
     assert page.locator(".steps .now span").inner_text() == "loss 2.5"
     page.keyboard.press("]")
-    assert page.locator(".steps .now b").inner_text() == "step 50"
-    page.get_by_role("button", name="ledger", exact=True).click()
-    assert page.locator(".steps .now b").inner_text() == "ledger"
+    assert now.inner_text() == "step 50"
+    page.get_by_role("button", name="end", exact=True).click()
+    assert now.inner_text() == "end"
+    assert page.locator(".steps .now span").inner_text() == "loss 2.3"
+    page.keyboard.press("]")
+    assert now.inner_text() == "end"
+    page.keyboard.press(" ")
+    assert now.inner_text() == "step 0"
+
+
+def test_a_recorded_step_shows_no_values_of_the_end(open_ledger: Open) -> None:
+    """Gradients are recorded over the steps, values are not."""
+    page = open_ledger(with_steps(transformer(2)))
+    table = page.locator(".panel .part-table").last
+    assert page.locator(".item text.value").count() > 3
+    assert table.locator("th").all_inner_texts() == ["name", "value", "gradient", "ratio"]
+    move_to(page, 0)
+    assert page.locator(".item text.value").count() == 0
+    assert page.locator(".item text.gradient").count() > 3
+    assert table.locator("th").all_inner_texts() == ["name", "gradient"]
 
 
 def test_the_panel_draws_a_norm_over_the_steps(open_ledger: Open) -> None:
@@ -75,10 +95,9 @@ def test_the_panel_draws_a_norm_over_the_steps(open_ledger: Open) -> None:
 
 def test_many_steps_are_thinned_and_the_page_says_so(open_ledger: Open) -> None:
     page = open_ledger(with_steps(transformer(12), count=300))
-    page.keyboard.press("]")
     text = page.locator(".steps .now span").inner_text()
     shown = page.locator(".steps input").get_attribute("max")
-    assert f"({int(shown) + 1} of 300 shown)" in text
+    assert f"({shown} of 300 shown)" in text
     assert int(shown) < 100
 
 

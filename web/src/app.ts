@@ -19,7 +19,7 @@ import { routeTo, type Route } from "./model/routes";
 import { buildTree, type Tree } from "./model/tree";
 import { ancestorsOf, firstExpansion, isOpen, makeView, type View, type VisibleEdge } from "./model/view";
 import { Panel } from "./panel/panel";
-import { chips } from "./parts/chips";
+import { Verdict } from "./parts/chips";
 import { renderLegend } from "./parts/legend";
 import { Profile } from "./parts/profile";
 import { Steps } from "./parts/steps";
@@ -27,6 +27,7 @@ import { Tooltip } from "./parts/tooltip";
 import { initialState, Store, type State } from "./state";
 
 const FIRST_SCALE = 0.78;
+const LEAST_FIRST = 0.5;
 const SCENE_KEYS: (keyof State)[] = ["step", "mode", "theme"];
 
 export class App implements Context {
@@ -36,6 +37,7 @@ export class App implements Context {
   readonly panel: Panel;
   readonly steps: Steps;
   readonly tooltip: Tooltip;
+  readonly verdict: Verdict;
   readonly stage = h("div", { class: "stage" });
   view: View;
   layout: Layout;
@@ -75,12 +77,13 @@ export class App implements Context {
       },
     });
     this.panel = new Panel(this);
+    this.verdict = new Verdict(this);
     this.steps = new Steps(this);
     this.profile = new Profile(this, this.tooltip, this.otherLedger);
-    this.stage.append(this.legend, this.live);
+    this.stage.append(this.live);
     root.append(
-      chips(this), this.profile.element,
-      h("main", { class: "main" }, this.stage, this.panel.element), this.steps.element, this.tooltip.element,
+      this.verdict.element, this.profile.element,
+      h("main", { class: "main" }, h("div", { class: "graph-frame" }, this.stage, this.legend), this.panel.element), this.steps.element, this.tooltip.element,
     );
     this.store.subscribe((_, changed) => this.update(changed));
     window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour());
@@ -91,7 +94,7 @@ export class App implements Context {
       if (saved?.transform) {
         const [x, y, k] = saved.transform;
         this.canvas.moveTo(this.canvas.transform.translate(0, 0).scale(1).translate(x, y).scale(k), false);
-      } else this.fitAll(false);
+      } else this.firstLook();
       root.dataset.opened = performance.now().toFixed(0);
       root.dataset.ready = "true";
     });
@@ -99,8 +102,10 @@ export class App implements Context {
 
   /** Whether a first view stays large enough to read, whatever the window's size. */
   private fitsFirst(expanded: ReadonlySet<string>): boolean {
+    const { clientWidth, clientHeight } = this.root;
+    const panel = Math.min(396, Math.max(300, 0.32 * clientWidth)); // as in panel.css
     const { width, height } = this.layouter.arrange(this.tree.root, makeView(this.ledger, this.tree, expanded));
-    return width * FIRST_SCALE < this.root.clientWidth - 440 && height * FIRST_SCALE < this.root.clientHeight - 250;
+    return width * FIRST_SCALE < clientWidth - panel - 48 && height * FIRST_SCALE < clientHeight - 300;
   }
 
   metrics(): Metrics {
@@ -180,6 +185,13 @@ export class App implements Context {
 
   fitAll(animate: boolean): void {
     this.canvas.fit({ x: 0, y: 0, width: this.layout.width, height: this.layout.height }, animate);
+  }
+
+  /** Everything, or where that would be too small to read, the end from which the gradients come. */
+  private firstLook(): void {
+    const { width, height } = this.layout;
+    const seen = Math.min(width, this.stage.clientWidth / LEAST_FIRST);
+    this.canvas.fit({ x: width - seen, y: 0, width: seen, height }, false);
   }
 
   private shade(): "light" | "dark" {
@@ -290,7 +302,7 @@ export class App implements Context {
       const rows: [string, string][] = [["", name]];
       if (where && where !== name) rows.push(["at", where]);
       if (isGroup(target)) rows.push(["holds", groupSummary(target)]);
-    else rows.push(["shape", target.detail], ["gradient norm", show(metrics.upstreamNorm(target.node))]);
+      else rows.push(["shape", target.detail], ["gradient norm", show(metrics.upstreamNorm(target.node))]);
       return this.tooltip.show(event, rows);
     }
     const flow = this.flow(target);

@@ -5,7 +5,6 @@ import { isGroup, leavesOf, type Item } from "./model/items";
 import { ancestorsOf } from "./model/view";
 import { neighbour, type Direction } from "./model/walk";
 import { copyImage, copyLink, nextTheme } from "./parts/header";
-import { goFinding } from "./parts/chips";
 import type { Command } from "./parts/keyboard";
 
 export interface Pieces {
@@ -83,14 +82,11 @@ export function commands(app: App, pieces: Pieces): Command[] {
     { keys: ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"], help: "walk: left to the inputs, right to the loss", run: (key) => walk(app, key) },
     { keys: ["Enter"], help: "open or close the selected group", run: () => openOrClose(app) },
     { keys: ["Backspace"], help: "close the group around", run: () => closeAround(app) },
-    { keys: ["1", "2", "3", "4", "5"], help: "go to a finding", run: (key) => {
-      const finding = app.ledger.findings[Number(key) - 1];
-      if (finding) goFinding(finding, app);
-    } },
+    { keys: ["1", "2", "3", "4", "5"], help: "go to a finding", run: (key) => app.verdict.go(Number(key) - 1) },
     { keys: ["/"], help: "search by name, op or file:line", run: pieces.search },
     { keys: ["f"], help: "filter", run: pieces.filter },
     { keys: ["r"], help: "light the route from the loss", run: () => toggleRoute(app) },
-    { keys: ["[", "]"], help: "step back, step on", run: (key) => void app.steps.move(key === "[" ? -1 : 1) },
+    { keys: ["[", "]"], help: "a recorded step back, one on", run: (key) => void app.steps.move(key === "[" ? -1 : 1) },
     { keys: [" "], help: "play the recorded steps", run: () => app.steps.toggle() },
     { keys: ["d"], help: "this run, the other, the difference", run: () => nextMode(app) },
     { keys: ["e"], help: "open all in the selected group", run: () => openAll(app) },

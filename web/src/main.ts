@@ -18,12 +18,19 @@ function mount(root: HTMLElement, raw: Record<string, unknown>, page: boolean): 
   const search = new SearchBox(app);
   const filters = filterMenu(app);
   const keys = commands(app, {
-    search: () => search.focus(),
+    search: () => {
+      filters.close();
+      search.focus();
+    },
     filter: () => filters.toggle(),
-    help: () => help.toggle(),
+    help: () => {
+      filters.close();
+      help.toggle();
+    },
     dismiss: () => {
-      const open = !help.element.hidden;
+      const open = !help.element.hidden || filters.open;
       help.close();
+      filters.close();
       return open;
     },
   });

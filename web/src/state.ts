@@ -15,7 +15,7 @@ export interface State {
   selected: string | null;
   /** Id of the node whose route from the loss is lit. */
   route: number | null;
-  /** Index into the recorded steps; null is the ledger's own sweep. */
+  /** Index into the recorded steps; null is the end, the ledger's own sweep. */
   step: number | null;
   mode: RunMode;
   theme: Theme;

@@ -32,6 +32,10 @@ export interface CanvasEvents {
 }
 
 const MARGIN = 0.6;
+/** Below this zoom items show their name and gradient only, as large as they can. */
+const FAR = 0.64;
+/** Below this one, open groups keep their names and edges a visible width. */
+const VERY_FAR = 0.28;
 
 export class Canvas {
   readonly svg: SVGSVGElement;
@@ -127,8 +131,9 @@ export class Canvas {
     this.transform = transform;
     this.world.setAttribute("transform", transform.toString());
     const { k } = transform;
-    this.svg.classList.toggle("far", k < 0.46);
-    this.svg.classList.toggle("very-far", k < 0.24);
+    this.svg.classList.toggle("far", k < FAR);
+    this.svg.classList.toggle("very-far", k < VERY_FAR);
+    this.svg.style.setProperty("--zoom", k.toFixed(4));
     this.refresh();
     this.events.moved(transform);
   }

@@ -36,6 +36,7 @@ export function drawEdge(mark: SVGGElement, edge: VisibleEdge, route: Point[], f
   const width = scales.width(flow.norm);
   mark.setAttribute("class", `edge edge-${state}`);
   mark.dataset.edge = edge.id;
+  mark.style.setProperty("--width", width.toFixed(2));
   const parts: SVGElement[] = [s("path", { class: "edge-hit", d })];
   if (state === "zero") {
     parts.push(

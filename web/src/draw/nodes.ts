@@ -28,10 +28,12 @@ function numbers(item: Item, box: Box, metrics: Metrics): SVGElement[] {
   const x = isGroup(item) ? 21 : 10;
   const bottom = box.height - 20;
   const node = metrics.lastNode(item);
+  const gradient = s("text", { class: "gradient", x, y: bottom + 12.5 }, gradientText(item, metrics));
+  if (metrics.step !== null) return [gradient];
   return [
     s("text", { class: "value", x, y: bottom - 4.5 }, valueText(node?.value ?? null)),
     s("line", { class: "fraction", x1: x, x2: box.width - 10, y1: bottom, y2: bottom }),
-    s("text", { class: "gradient", x, y: bottom + 12.5 }, gradientText(item, metrics)),
+    gradient,
   ];
 }
 
@@ -98,14 +100,16 @@ export function drawClosed(mark: SVGGElement, item: Item, box: Box, metrics: Met
   if (severity) parts.push(s("circle", { class: `badge ${severity}`, cx: box.width - 1, cy: 1, r: 5.5 }));
   const kind = isGroup(item) ? `group ${item.kind}` : `leaf ${item.node.kind}`;
   mark.setAttribute("class", `item ${kind} gradient-${gradientState(item, metrics)}`);
-  mark.style.setProperty("--far", farFont(item, box.width));
+  const title = isGroup(item) && item.times > 1 ? `${titleOf(item)} ×${item.times}` : titleOf(item);
+  mark.style.setProperty("--far-title", farFont(title, 600, box.width));
+  mark.style.setProperty("--far-number", farFont(gradientText(item, metrics), 400, box.width));
   mark.replaceChildren(...parts);
 }
 
 export function drawOpen(mark: SVGGElement, group: Group, box: Box, depth: number): void {
-  mark.setAttribute("class", `item open ${group.kind} depth-${depth % 2}`);
+  mark.setAttribute("class", `item open ${group.kind} depth-${depth % 2}${depth === 1 ? " outermost" : ""}`);
   const title = s("text", { class: "title", x: 27, y: 21 }, group.title);
-  mark.style.setProperty("--far", "20px");
+  mark.style.setProperty("--far-title", farFont(group.title, 600, box.width));
   if (group.detail) title.append(s("tspan", { class: "detail", dx: 8 }, group.detail));
   if (group.times > 1) title.append(s("tspan", { class: "times", dx: 8 }, `×${group.times}`));
   mark.replaceChildren(

@@ -23,17 +23,17 @@ export function textWidth(text: string, font: string): number {
 }
 
 export function titleOf(item: Item): string {
-  return shorten(item.title, isGroup(item) ? 24 : 20);
+  return shorten(item.title, isGroup(item) ? 24 : 22);
 }
 
 export function detailOf(item: Item): string {
   return shorten(item.detail, isGroup(item) ? 26 : 20);
 }
 
-/** The size of a title seen from afar, where it has the item to itself. */
-export function farFont(item: Item, width: number): string {
-  const natural = textWidth(titleOf(item), `600 12.5px ${FONT}`);
-  return `${Math.min(24, 12.5 * Math.max(1, (width - (isGroup(item) ? 30 : 18)) / Math.max(1, natural))).toFixed(1)}px`;
+/** The size at which a text takes the width of an item, seen from afar. */
+export function farFont(text: string, weight: number, width: number): string {
+  const natural = textWidth(text, `${weight} 10px ${FONT}`);
+  return `${((10 * (width - 18)) / Math.max(1, natural)).toFixed(1)}px`;
 }
 
 export interface Size {
@@ -49,5 +49,5 @@ export function closedSize(item: Item): Size {
     const badge = item.times > 1 ? 34 : 0;
     return { width: Math.max(88, Math.ceil(Math.max(title + badge, detail)) + 33), height: GROUP_HEIGHT };
   }
-  return { width: Math.max(72, Math.ceil(Math.max(title, detail)) + 20), height: LEAF_HEIGHT };
+  return { width: Math.max(80, Math.ceil(Math.max(title, detail)) + 20), height: LEAF_HEIGHT };
 }

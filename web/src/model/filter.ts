@@ -17,7 +17,7 @@ export const FILTERS: FilterKind[] = [
   { id: "join", label: "joins (several contributions)", test: (node) => node.arrived.length > 1 },
   { id: "against", label: "a branch works against the sum", test: (node, metrics) => node.arrived.some((id) => (metrics.share(metrics.ledger.edges[id]!) ?? 0) < 0) },
   { id: "zero", label: "gradient exactly zero or absent", test: (node, metrics) => !metrics.upstreamNorm(node) },
-  { id: "nonfinite", label: "not finite", test: (node, metrics) => Boolean(node.upstream?.nonfinite || node.value?.nonfinite) || !Number.isFinite(metrics.upstreamNorm(node) ?? 0) },
+  { id: "nonfinite", label: "not finite", test: (node, metrics) => Boolean(metrics.step === null && (node.upstream?.nonfinite || node.value?.nonfinite)) || !Number.isFinite(metrics.upstreamNorm(node) ?? 0) },
   { id: "broadcast", label: "summed over a broadcast axis", test: (node, metrics) => node.downstream.some((id) => metrics.ledger.edges[id]!.reducedAxes.length > 0) },
   { id: "shared", label: "shared (several names or calls)", test: (node) => node.names.length > 1 || (node.kind === "parameter" && node.arrived.length > 1) },
 ];

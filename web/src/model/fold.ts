@@ -4,7 +4,8 @@
 import { adopt, isGroup, newGroup, type Group, type Item } from "./items";
 import type { Ledger } from "./ledger";
 
-const LONGEST_PATTERN = 8;
+// An unrolled cell of a recurrent network is some twenty operations long.
+const LONGEST_PATTERN = 40;
 const LEAST_REPEATS = 3;
 // A pattern of bare operations must be long to be worth hiding behind a stack.
 const LEAST_LEAVES_FOLDED = 18;
@@ -51,15 +52,25 @@ function bestPattern(items: Item[], marks: string[], start: number): { length: n
   return best;
 }
 
-/** "0 … 11" where the members are numbered, else the first and the last name. */
+/** The first and the last name; what both begin with stands once: "blocks.0 … 11". */
 function span(first: string, last: string): string {
-  return first === last ? first : `${first} … ${last}`;
+  if (first === last) return first;
+  let same = 0;
+  while (first[same] === last[same]) same++;
+  while (same > 0 && !". ".includes(first[same - 1]!)) same--;
+  return `${first} … ${last.slice(same)}`;
+}
+
+/** The named items that a repeat begins and ends with; the repeat itself where it holds only operations. */
+function ends(item: Item): [Item, Item] {
+  const named = isGroup(item) && item.kind === "unit" ? item.children.filter(isGroup) : [];
+  return [named[0] ?? item, named.at(-1) ?? item];
 }
 
 function makeStack(owner: string, members: Item[]): Group {
   const first = members[0]!;
   const last = members[members.length - 1]!;
-  const stack = newGroup("stack", `s:${owner}/${first.id}`, span(first.title, last.title), members);
+  const stack = newGroup("stack", `s:${owner}/${first.id}`, span(ends(first)[0].title, ends(last)[1].title), members);
   stack.times = members.length;
   stack.detail = first.detail;
   if (isGroup(first)) stack.path = first.path;
@@ -68,15 +79,22 @@ function makeStack(owner: string, members: Item[]): Group {
 
 function makeUnit(owner: string, members: Item[], index: number): Group {
   const named = members.filter(isGroup);
-  const title = named.length ? span(named[0]!.title, named[named.length - 1]!.title) : `repeat ${index + 1}`;
+  const word = members.every((item) => isGroup(item) || item.node.step !== null) ? "step" : "repeat";
+  const title = named.length ? span(named[0]!.title, named.at(-1)!.title) : `${word} ${index + 1}`;
   const unit = newGroup("unit", `u:${owner}/${members[0]!.id}`, title, members);
   unit.detail = members.filter((item) => isGroup(item) || item.node.kind === "op")
     .map((item) => (isGroup(item) ? item.detail || item.title : item.title)).slice(0, 4).join(" · ");
   return unit;
 }
 
-export function fold(owner: string, items: Item[], ledger: Ledger): Item[] {
-  if (owner.startsWith("s:") || items.length < LEAST_REPEATS) return items;
+/** A parameter that every step uses belongs to none of them. */
+function isShared(item: Item): boolean {
+  return !isGroup(item) && item.node.kind !== "op" && item.node.arrived.length >= LEAST_REPEATS;
+}
+
+export function fold(owner: string, all: Item[], ledger: Ledger): Item[] {
+  if (owner.startsWith("s:") || all.length < LEAST_REPEATS) return all;
+  const items = all.filter((item) => !isShared(item));
   const marks = items.map((item) => signature(item, ledger));
   const result: Item[] = [];
   for (let at = 0; at < items.length; ) {
@@ -95,7 +113,7 @@ export function fold(owner: string, items: Item[], ledger: Ledger): Item[] {
     result.push(adopt(stack));
     at += pattern.length * pattern.times;
   }
-  return result;
+  return [...all.filter(isShared), ...result].sort((a, b) => a.order - b.order);
 }
 
 /** A group that holds one stack and nothing else is that stack, under the group's name. */

@@ -2,7 +2,7 @@
 // sweep; other steps carry norms and shares only, from which rms and gain follow.
 
 import { contains, isGroup, leavesOf, type Item } from "./items";
-import type { Ledger, LedgerEdge, LedgerNode } from "./ledger";
+import type { Ledger, LedgerEdge, LedgerNode, Stats } from "./ledger";
 import type { VisibleEdge } from "./view";
 
 export interface Flow {
@@ -28,6 +28,11 @@ export class Metrics {
 
   loss(): number | null {
     return this.recorded ? this.recorded.loss : this.ledger.loss;
+  }
+
+  /** The forward value; recorded steps know gradients only. */
+  value(node: LedgerNode): Stats | null {
+    return this.recorded ? null : node.value;
   }
 
   edgeNorm(edge: LedgerEdge): number | null {
@@ -134,6 +139,11 @@ export class Metrics {
 export function ratio(over: number | null, under: number | null): number | null {
   if (over === null || under === null || !Number.isFinite(over) || !Number.isFinite(under)) return null;
   return under === 0 ? null : over / under;
+}
+
+/** The largest imbalance of all sums; one that is not finite has a finding of its own. */
+export function imbalance(nodes: LedgerNode[]): number {
+  return nodes.reduce((worst, { balance }) => (balance !== null && Number.isFinite(balance) ? Math.max(worst, balance) : worst), 0);
 }
 
 /** The range of log₁₀ norms over every recorded step of every run, so that scales stay put. */

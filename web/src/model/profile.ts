@@ -4,7 +4,9 @@
 import { ancestors, callsOf } from "./calls";
 import type { Ledger, LedgerNode } from "./ledger";
 import type { Metrics } from "./metrics";
+import { isGroup, type Group } from "./items";
 import { nameOf } from "./place";
+import type { Tree } from "./tree";
 import { sharesOf } from "../draw/shares";
 
 export interface Column {
@@ -72,7 +74,30 @@ function giveParameters(columns: Column[], ledger: Ledger): Column[] {
   return columns;
 }
 
-export function columnsOf(ledger: Ledger): Column[] {
+/** The steps of an unrolled recurrence stand side by side, as blocks do. */
+function unrolled(columns: Column[], tree: Tree): Column[] {
+  return columns.flatMap((column) => {
+    const module = tree.items.get(`m:${column.title}`);
+    const stack = module && isGroup(module) ? [module, ...module.children].find((item) => item.kind === "stack") : undefined;
+    const steps = stack && isGroup(stack) ? repeatsOf(stack) : [];
+    if (!steps.length || columns.length + steps.length > MOST_COLUMNS) return [column];
+    const inside = new Map(steps.flatMap((step) => step.leaves.map((id) => [id, step] as const)));
+    const made = new Map(steps.map((step): [Group, Column] => [
+      step, { title: `${column.title} ${step.title}`, nodes: [], parameters: [], first: step.leaves[0]! },
+    ]));
+    const rest: Column = { ...column, nodes: [] };
+    for (const id of column.nodes) (made.get(inside.get(id)!) ?? rest).nodes.push(id);
+    const before = rest.nodes.length && rest.nodes[0]! < steps[0]!.leaves[0]! ? [rest] : [];
+    return [...before, ...made.values(), ...(before.length || !rest.nodes.length ? [] : [rest])];
+  });
+}
+
+/** The repeats of a stack, through the stretches that a long one is cut into. */
+function repeatsOf(stack: Group): Group[] {
+  return stack.children.filter(isGroup).flatMap((child) => (child.kind === "chunk" ? repeatsOf(child) : child.kind === "unit" ? [child] : []));
+}
+
+export function columnsOf(ledger: Ledger, tree: Tree): Column[] {
   const { nodes } = ledger;
   const deepest = Math.max(0, ...nodes.map((node) => (node.module ? node.module.split(".").length : 0)));
   const calls = callsOf(ledger);
@@ -82,6 +107,7 @@ export function columnsOf(ledger: Ledger): Column[] {
     if (columns.length > MOST_COLUMNS) break;
     chosen = columns;
   }
+  chosen = unrolled(chosen, tree);
   return giveParameters(chosen.length > 3 ? chosen : stretches(nodes), ledger);
 }
 

@@ -4,6 +4,7 @@ import type { Context } from "../context";
 import { count, plural, show } from "../model/format";
 import type { Finding, Ledger } from "../model/ledger";
 import { number } from "../model/ledger";
+import { imbalance } from "../model/metrics";
 import { carried, routeTo } from "../model/routes";
 import { placeOf } from "../model/place";
 import type { CellLike, Section, Sheet } from "./sections";
@@ -13,7 +14,8 @@ const MOST_ROWS = 100;
 
 function evidenceText(value: number | string): string {
   const parsed = number(value);
-  return parsed === null ? String(value) : show(parsed);
+  if (parsed === null) return String(value);
+  return Number.isInteger(parsed) && Math.abs(parsed) < 1e9 ? count(parsed) : show(parsed);
 }
 
 export function notice(finding: Finding): Section {
@@ -30,20 +32,19 @@ function parameters(context: Context): Section[] {
   const other = context.other();
   const found = metrics.ledger.nodes.filter((node) => node.kind === "parameter");
   if (!found.length) return [];
+  const valued = metrics.step === null;
   const rows = found.slice(0, MOST_ROWS).map((node): CellLike[] => {
-    const value = node.value?.rms ?? null;
+    const value = metrics.value(node)?.rms ?? null;
     const rms = metrics.upstreamRms(node);
-    const row: CellLike[] = [
-      { text: node.label, node: node.id },
-      { text: show(value), tone: "value" },
-      { text: show(rms), tone: "gradient" },
-      { text: rms !== null && value ? show(rms / value) : "–" },
-    ];
+    const row: CellLike[] = [{ text: node.label, node: node.id }];
+    if (valued) row.push({ text: show(value), tone: "value" });
+    row.push({ text: show(rms), tone: "gradient" });
+    if (valued) row.push({ text: rms !== null && value ? show(rms / value) : "–" });
     if (other) row.push({ text: show(other.upstreamRms(other.ledger.nodes[node.id]!)), tone: "gradient" });
     return row;
   });
   return [{
-    kind: "table", heading: "Parameters (rms)", columns: ["name", "value", "gradient", "ratio", ...(other ? ["other"] : [])], rows,
+    kind: "table", heading: "Parameters (rms)", columns: ["name", ...(valued ? ["value", "gradient", "ratio"] : ["gradient"]), ...(other ? ["other"] : [])], rows,
     note: found.length > rows.length ? `and ${found.length - rows.length} more` : undefined,
   }];
 }
@@ -91,10 +92,9 @@ export function overviewSheet(context: Context): Sheet {
       rows: ledger.cuts.map((cut) => [cut.reason, { text: cut.op || "–", node: cut.source ?? undefined }, cut.where ?? "–"]) });
   }
   sections.push(...farthestRoute(context), ...parameters(context));
-  const worst = Math.max(0, ...ledger.nodes.map((node) => node.balance ?? 0));
   return {
     kicker: "ledger", title: ledger.title || "Backward pass",
-    subtitle: `${count(ledger.nodes.length)} nodes, ${count(ledger.edges.length)} edges, level ${ledger.level}. Largest imbalance ${show(worst)}.`,
+    subtitle: `${count(ledger.nodes.length)} nodes, ${count(ledger.edges.length)} edges, level ${ledger.level}. Largest imbalance ${show(imbalance(ledger.nodes))}.`,
     where: null, tags: [], route: null, sections,
   };
 }

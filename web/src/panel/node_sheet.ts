@@ -15,10 +15,16 @@ function nodeCell(node: LedgerNode): Cell {
   return { text: placeOf(node), node: node.id, title: node.where ?? undefined };
 }
 
+function sourceCell(edge: LedgerEdge, metrics: Metrics): Cell {
+  const source = metrics.ledger.nodes[edge.source]!;
+  return { ...nodeCell(source), text: `${edge.name ? `${edge.name} ← ` : ""}${placeOf(source)}` };
+}
+
 function number(value: number | null | undefined, tone?: "value" | "gradient"): Cell {
   return { text: show(value), tone };
 }
 
+/** A row for every statistic that this level of recording measures. */
 function statisticsRows(node: LedgerNode, other: LedgerNode | null): CellLike[][] {
   const rows: [string, (stats: Stats) => string][] = [
     ["rms", (stats) => show(stats.rms, 4)],
@@ -29,8 +35,9 @@ function statisticsRows(node: LedgerNode, other: LedgerNode | null): CellLike[][
     ["zeros", (stats) => (stats.zeros === null ? "–" : percent(stats.zeros / stats.size))],
     ["not finite", (stats) => String(stats.nonfinite)],
   ];
-  return rows.map(([name, read]) => {
-    const cells = [node.value, node.upstream, ...(other ? [other.value, other.upstream] : [])];
+  const cells = [node.value, node.upstream, ...(other ? [other.value, other.upstream] : [])];
+  const measured = rows.filter(([, read]) => cells.some((stats) => stats && read(stats) !== "–"));
+  return measured.map(([name, read]) => {
     return [
       { text: name, tone: "muted" as const },
       ...cells.map((stats, index): Cell => ({
@@ -46,7 +53,7 @@ function statistics(node: LedgerNode, other: LedgerNode | null, metrics: Metrics
   const step = metrics.step === null ? null : metrics.ledger.steps[metrics.step];
   return {
     kind: "table", heading: "Forward value, and the gradient that arrived", columns, rows: statisticsRows(node, other),
-    note: step ? `At step ${step.step}: gradient norm ${show(metrics.upstreamNorm(node), 4)}, rms ${show(metrics.upstreamRms(node), 4)}. The table shows the ledger's own sweep.` : undefined,
+    note: step ? `At step ${step.step}: gradient norm ${show(metrics.upstreamNorm(node), 4)}, rms ${show(metrics.upstreamRms(node), 4)}. The table is that of the end.` : undefined,
   };
 }
 
@@ -93,10 +100,8 @@ function downstream(node: LedgerNode, context: Context): Section[] {
   const rows = node.downstream.map((id): CellLike[] => {
     const edge = metrics.ledger.edges[id]!;
     const gain = metrics.gain(edge);
-    const source = metrics.ledger.nodes[edge.source]!;
-    const argument = edge.name ? `${edge.name} ← ` : "";
     return [
-      { ...nodeCell(source), text: `${argument}${placeOf(source)}` },
+      sourceCell(edge, metrics),
       edge.cut ? { text: "cut", tone: "warning" } : number(metrics.edgeNorm(edge), "gradient"),
       { text: show(gain), gain },
       { text: edge.reducedAxes.length ? `Σ over ${edge.reducedAxes.join(", ")}` : "", tone: "muted" },
@@ -118,17 +123,20 @@ function histograms(node: LedgerNode): Section[] {
   return result;
 }
 
+function sentence(parts: (string | null)[]): string {
+  const text = parts.filter(Boolean).join(" ");
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 function notices(node: LedgerNode, context: Context): Section[] {
   const result: Section[] = context.ledger.findings.filter((finding) => finding.node === node.id).map(notice);
   if (node.absence) result.push({ kind: "notice", tone: "note", title: "no gradient, or exactly zero", text: node.absence });
   if (node.birth) {
-    const origin = {
-      forward: "Already non-finite on the way up.",
+    const words: Record<string, string> = {
       local: "Finite upstream, non-finite downstream: it was born in this node's local gradient.",
-      merge: "Finite contributions whose sum is not finite.",
       propagated: "Came in from a consumer; it was born further up.",
-    }[node.birth];
-    result.push({ kind: "notice", tone: node.birth === "propagated" ? "note" : "error", title: `non-finite: ${node.birth}`, text: [origin, node.birthDetail].filter(Boolean).join(" ") });
+    };
+    result.push({ kind: "notice", tone: node.birth === "propagated" ? "note" : "error", title: `non-finite: ${node.birth}`, text: sentence([words[node.birth] ?? null, node.birthDetail]) });
   }
   if (node.units && (node.units.dead || node.units.saturated)) {
     const { dead, saturated, count, since } = node.units;
@@ -202,21 +210,23 @@ export function edgesSheet(title: string, edges: LedgerEdge[], context: Context,
   const loudest = [...edges].sort((a, b) => (metrics.edgeNorm(b) ?? -1) - (metrics.edgeNorm(a) ?? -1));
   const other = context.other();
   const rows = loudest.slice(0, 40).map((edge): CellLike[] => [
-    nodeCell(metrics.ledger.nodes[edge.consumer]!),
-    { ...nodeCell(metrics.ledger.nodes[edge.source]!), text: `${edge.name ? `${edge.name} ← ` : ""}${placeOf(metrics.ledger.nodes[edge.source]!)}` },
+    nodeCell(metrics.ledger.nodes[edge.consumer]!), sourceCell(edge, metrics),
     number(metrics.edgeNorm(edge), "gradient"),
     ...(other ? [number(other.edgeNorm(other.ledger.edges[edge.id]!), "gradient")] : []),
     { text: show(metrics.gain(edge)), gain: metrics.gain(edge) },
     { text: percent(metrics.share(edge)), share: metrics.share(edge) },
   ]);
-  if (rows.length) {
+  if (rows.length > 1) {
     sections.push({ kind: "table", heading: "Contributions, loudest first", columns: ["from", "to", "norm", ...(other ? ["norm, other"] : []), "gain", "share"], rows,
       note: loudest.length > rows.length ? `and ${loudest.length - rows.length} more` : undefined });
   }
   if (edges.length === 1) {
     const edge = edges[0]!;
     sections.push({ kind: "facts", heading: "This contribution", facts: [
-      ["norm", show(metrics.edgeNorm(edge), 4)], ["rms", show(metrics.edgeRms(edge), 4)],
+      ["from", nodeCell(metrics.ledger.nodes[edge.consumer]!)], ["to", sourceCell(edge, metrics)],
+      ["norm", show(metrics.edgeNorm(edge), 4)],
+      ...(other ? [["norm, other run", show(other.edgeNorm(other.ledger.edges[edge.id]!), 4)] as [string, string]] : []),
+      ["rms", show(metrics.edgeRms(edge), 4)],
       ["share of the sum", edge.cancels ? "the contributions cancel" : signed(metrics.share(edge))],
       ["cosine with the sum", show(edge.cosine)], ["gain", show(metrics.gain(edge), 4)],
       ["zeros", edge.zeros === null ? "–" : `${edge.zeros} of ${edge.size}`], ["not finite", String(edge.nonfinite)],

@@ -38,7 +38,7 @@ export class Panel {
             title: "Light the way from the loss (R)",
             onclick: () => this.context.store.set({ route: lit ? null : sheet.route }),
           }, icon("route"), "Route from the loss"),
-          h("button", { class: "action", "data-action": "markdown", title: "Copy this panel as Markdown (M)", onclick: () => void this.copy() }, icon("text"), "Copy Markdown"),
+          h("button", { class: "action", "data-action": "markdown", title: "Copy this panel as Markdown (M)", onclick: () => void this.copy() }, icon("text"), "Markdown"),
           selected === null ? null : h("button", { class: "action plain", title: "Close (Esc)", "aria-label": "close", onclick: () => this.context.store.set({ selected: null }) }, icon("close")),
         ),
       ),

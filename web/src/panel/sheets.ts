@@ -57,7 +57,7 @@ function parameters(group: Group, context: Context): Section[] {
   const rows = found.slice(0, 100).map((node): CellLike[] => [
     { text: node.label, node: node.id, title: node.label },
     { text: shape(node.shape), tone: "muted" },
-    { text: show(node.value?.rms), tone: "value" },
+    { text: show(metrics.value(node)?.rms), tone: "value" },
     { text: show(metrics.upstreamRms(node)), tone: "gradient" },
   ]);
   return [{ kind: "table", heading: "Parameters (rms)", columns: ["name", "shape", "value", "gradient"], rows,

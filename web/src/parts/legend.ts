@@ -1,4 +1,4 @@
-// How to read the marks, in the corner of the graph.
+// How to read the marks, at the foot of the graph.
 
 import { GAIN_DECADES, THICKEST, THINNEST, type Scales } from "../draw/scales";
 import { clear, h, s } from "../dom";
@@ -7,13 +7,13 @@ import type { RunMode } from "../state";
 
 function colourBar(scales: Scales): SVGElement {
   const stops = Array.from({ length: 25 }, (_, index) => (index / 24) * 2 * GAIN_DECADES - GAIN_DECADES);
-  return s("svg", { width: 100, height: 8 }, ...stops.map((decade, index) =>
-    s("rect", { x: index * 4, width: 4.2, height: 8, fill: scales.colour(10 ** decade) })));
+  return s("svg", { class: "bar", width: 75, height: 8, viewBox: "0 0 75 8", preserveAspectRatio: "none" }, ...stops.map((decade, index) =>
+    s("rect", { x: index * 3, width: 3.2, height: 8, fill: scales.colour(10 ** decade) })));
 }
 
 function wedge(): SVGElement {
-  return s("svg", { width: 100, height: THICKEST + 1 },
-    s("path", { class: "wedge", d: `M0 ${(THICKEST - THINNEST) / 2}L100 0V${THICKEST}L0 ${(THICKEST + THINNEST) / 2}Z` }));
+  return s("svg", { class: "bar", width: 75, height: THICKEST + 1, viewBox: `0 0 75 ${THICKEST + 1}`, preserveAspectRatio: "none" },
+    s("path", { class: "wedge", d: `M0 ${(THICKEST - THINNEST) / 2}L75 0V${THICKEST}L0 ${(THICKEST + THINNEST) / 2}Z` }));
 }
 
 function sample(kind: string): SVGElement {
@@ -24,17 +24,13 @@ function sample(kind: string): SVGElement {
 
 export function renderLegend(element: HTMLElement, scales: Scales, mode: RunMode): void {
   clear(element);
-  const [low, high] = scales.domain;
-  const item = (label: string, mark: Element, ends?: [string, string]): HTMLElement => h("div", { class: "item" },
-    h("span", { class: "name" }, label),
-    h("span", { class: "scale" }, ends ? h("small", {}, ends[0]) : null, mark, ends ? h("small", {}, ends[1]) : null));
-  const gain = mode === "difference" ? "other ÷ this" : "gain";
+  const [low, high] = scales.domain.map((decade) => show(10 ** decade, 2));
+  const item = (...parts: (Node | string)[]): HTMLElement => h("span", {}, ...parts);
   element.append(
-    item(gain, colourBar(scales), [`÷${10 ** GAIN_DECADES}`, `×${10 ** GAIN_DECADES}`]),
-    item("norm", wedge(), [show(10 ** low, 2), show(10 ** high, 2)]),
-    h("div", { class: "samples" },
-      h("span", {}, sample("cut"), "cut"), h("span", {}, sample("nonfinite"), "not finite"), h("span", {}, sample("zero"), "exact zero")),
-    h("div", { class: "samples" }, h("span", { class: "value" }, "value"), h("span", { class: "over" }, "over"), h("span", { class: "gradient" }, "gradient"),
-      h("span", { class: "muted" }, "· gradients flow ←")),
+    item(mode === "difference" ? "other ÷ this" : "gain", h("small", {}, `÷${10 ** GAIN_DECADES}`), colourBar(scales), h("small", {}, `×${10 ** GAIN_DECADES}`)),
+    item("norm", h("small", {}, low!), wedge(), h("small", {}, high!)),
+    item(sample("cut"), "cut"), item(sample("nonfinite"), "not finite"), item(sample("zero"), "exact zero"),
+    item(h("span", { class: "value" }, "value"), "over", h("span", { class: "gradient" }, "gradient")),
+    h("span", { class: "way" }, "← gradients flow"),
   );
 }

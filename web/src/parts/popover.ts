@@ -1,4 +1,4 @@
-// A button with a card that opens under it and closes on a click elsewhere or Escape.
+// A button with a card that opens under it and closes on a click elsewhere, or on Escape (commands.ts).
 
 import { h, icon, type IconName } from "../dom";
 
@@ -11,21 +11,24 @@ export class Popover {
     this.button = h("button", { class: "tool", title, "aria-label": title, "aria-haspopup": "true", onclick: () => this.toggle() }, icon(name));
     this.element = h("div", { class: "popover-host" }, this.button, this.card);
     document.addEventListener("pointerdown", (event) => {
-      if (!this.card.hidden && !event.composedPath().includes(this.element)) this.close();
-    });
-    this.element.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.close();
+      if (this.open && !event.composedPath().includes(this.element)) this.close();
     });
   }
 
+  get open(): boolean {
+    return !this.card.hidden;
+  }
+
   toggle(): void {
-    if (!this.card.hidden) return this.close();
+    if (this.open) return this.close();
     this.card.replaceChildren();
     this.fill(this.card);
     this.card.hidden = false;
+    this.button.setAttribute("aria-expanded", "true");
   }
 
   close(): void {
     this.card.hidden = true;
+    this.button.setAttribute("aria-expanded", "false");
   }
 }

@@ -7,14 +7,16 @@ import { segments } from "../draw/shares";
 import type { Scales } from "../draw/scales";
 import { clear, h, s } from "../dom";
 import { textWidth, FONT } from "../layout/measure";
-import { percent, shortenLeft, show } from "../model/format";
+import { percent, shorten, shortenLeft, show } from "../model/format";
 import type { Ledger } from "../model/ledger";
 import { columnsOf, numbersOf, type Column, type ColumnNumbers } from "../model/profile";
 import { Metrics } from "../model/metrics";
 import type { Tooltip } from "./tooltip";
 
-const HEIGHT = 112;
-const MARGIN = { left: 52, right: 16, top: 12, bottom: 18 };
+const HEIGHT = 122;
+const MARGIN = { left: 52, right: 16, top: 14, bottom: 30 };
+/** Room between two names. */
+const GAP = 8;
 
 function logOf(value: number | null): number | null {
   return value !== null && Number.isFinite(value) && value > 0 ? Math.log10(value) : null;
@@ -26,7 +28,7 @@ export class Profile {
   private readonly domain: [number, number];
 
   constructor(private readonly context: Context, private readonly tooltip: Tooltip, other: Ledger | null) {
-    this.columns = columnsOf(context.ledger);
+    this.columns = columnsOf(context.ledger, context.tree);
     this.domain = this.frozenDomain(other ? [context.ledger, other] : [context.ledger]);
     new ResizeObserver(() => this.last && this.render(this.last)).observe(this.element);
   }
@@ -73,7 +75,7 @@ export class Profile {
       svg.append(this.bar(column, numbers, there, x(index)!, x.bandwidth(), y, scales));
     });
     svg.append(...this.names(x));
-    this.element.append(h("span", { class: "caption" }, "gradient rms by depth"), svg);
+    this.element.append(h("span", { class: "caption" }, "gradient rms by depth", h("i", { class: "dot" }), "of parameters"), svg);
   }
 
   private bar(
@@ -111,21 +113,55 @@ export class Profile {
   }
 
   private go(column: Column): void {
-    const path = column.title.replace(/ @\d+$/, "");
+    const path = column.title.replace(/ (@|step )\d+$/, "");
     const item = this.context.tree.items.get(`m:${path}`);
     if (item) this.context.go(item);
     else this.context.goNode(column.first);
   }
 
-  /** Names where they fit, evenly thinned. */
+  /** The columns' names as far as there is room, over those of the modules around them. */
   private names(x: ReturnType<typeof scaleBand<number>>): SVGElement[] {
-    const texts = this.columns.map((column) => shortenLeft(column.title || "·", 14));
-    const widest = Math.max(...texts.map((text) => textWidth(text, `10px ${FONT}`)));
-    const every = Math.max(1, Math.ceil((widest + 10) / x.step()));
-    return texts.flatMap((text, index) => index % every ? [] : [
-      s("text", { class: "name", x: x(index)! + x.bandwidth() / 2, y: HEIGHT - 5, "text-anchor": "middle" }, text),
-    ]);
+    const marks: SVGElement[] = [];
+    const write = (text: string, middle: number, row: string, line: number): void => {
+      marks.push(s("text", { class: row, x: middle, y: HEIGHT - line, "text-anchor": "middle" }, text));
+    };
+    let end = 0;
+    this.columns.forEach((column, index) => {
+      const text = shorten(splitName(column.title)[1] || "·", Math.max(7, Math.round(x.step() / 4.6)));
+      const half = textWidth(text, `10px ${FONT}`) / 2;
+      const middle = x(index)! + x.bandwidth() / 2;
+      if (middle - half < end) return;
+      end = middle + half + GAP;
+      write(text, middle, "name", 18);
+    });
+    for (const { name, from, to } of this.holders()) {
+      const [left, right] = [x(from)!, x(to)! + x.bandwidth()];
+      marks.push(s("line", { class: "holder", x1: left, x2: right, y1: HEIGHT - 13.5, y2: HEIGHT - 13.5 }));
+      const text = shortenLeft(name, Math.floor((right - left) / 5.6));
+      if (text.length > 1) write(text, (left + right) / 2, "name", 4);
+    }
+    return marks;
   }
+
+  /** Neighbouring columns that one module holds. */
+  private holders(): { name: string; from: number; to: number }[] {
+    const found: { name: string; from: number; to: number }[] = [];
+    this.columns.forEach((column, index) => {
+      const [name] = splitName(column.title);
+      const last = found.at(-1);
+      if (name && last?.name === name && last.to === index - 1) last.to = index;
+      else if (name) found.push({ name, from: index, to: index });
+    });
+    return found;
+  }
+}
+
+/** What holds a column, and its own name: "blocks" and "3", "recurrent" and "step 3". */
+function splitName(title: string): [string, string] {
+  const step = title.match(/^(.*) step (\d+)$/);
+  if (step) return [step[1]!, step[2]!];
+  const cut = title.lastIndexOf(".");
+  return [title.slice(0, Math.max(cut, 0)), title.slice(cut + 1)];
 }
 
 function splitBar(numbers: ColumnNumbers, left: number, width: number, top: number, base: number, scales: Scales): SVGElement[] {

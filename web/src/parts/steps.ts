@@ -1,5 +1,6 @@
-// The slider over recorded training steps: the loss curve is the track. Scales are those of all
-// steps together, so that a change on the screen is a change in the gradient.
+// The slider over recorded training steps: the loss curve is the track, and its last stop, the end,
+// is the sweep that this ledger tells everything of. Scales are those of all steps together, so that
+// a change on the screen is a change in the gradient.
 
 import uPlot from "uplot";
 import type { Context } from "../context";
@@ -14,7 +15,7 @@ export class Steps {
   private readonly play = h("button", { class: "tool", title: "Play (Space)", "aria-label": "play" }, icon("play"));
   private readonly now = h("output", { class: "now" });
   private readonly chart = h("div", { class: "loss-chart" });
-  private readonly final = h("button", { class: "action", title: "Back to the ledger's own sweep" }, "ledger");
+  private readonly final = h("button", { class: "action", title: "The sweep that this ledger tells everything of" }, "end");
   private plot: uPlot | null = null;
   private timer: ReturnType<typeof setInterval> | null = null;
 
@@ -22,8 +23,8 @@ export class Steps {
     const { steps } = context.ledger;
     this.element.hidden = steps.length < 2;
     if (this.element.hidden) return;
-    this.slider.max = String(steps.length - 1);
-    this.slider.addEventListener("input", () => context.store.set({ step: Number(this.slider.value) }));
+    this.slider.max = String(steps.length);
+    this.slider.addEventListener("input", () => this.go(Number(this.slider.value)));
     this.play.addEventListener("click", () => this.toggle());
     this.final.addEventListener("click", () => context.store.set({ step: null }));
     this.element.append(this.play, h("div", { class: "track" }, this.chart, this.slider), this.now, this.final);
@@ -38,7 +39,7 @@ export class Steps {
       const next = this.move(1);
       if (!next) this.stop();
     }, TICK_MS);
-    if (this.context.store.state.step === this.context.ledger.steps.length - 1) this.context.store.set({ step: 0 });
+    if (this.context.store.state.step === null) this.go(0);
   }
 
   private stop(): void {
@@ -47,32 +48,34 @@ export class Steps {
     this.play.replaceChildren(icon("play"));
   }
 
-  /** Moves by so many recorded steps; false at the ends. */
+  /** Moves by so many stops; false beyond the first and the last. */
   move(by: number): boolean {
-    const most = this.context.ledger.steps.length - 1;
-    if (most < 1) return false;
-    const { step } = this.context.store.state;
-    const next = step === null ? (by > 0 ? 0 : most) : step + by;
-    if (next < 0 || next > most) return false;
-    this.context.store.set({ step: next });
+    const last = this.context.ledger.steps.length;
+    const next = (this.context.store.state.step ?? last) + by;
+    if (this.element.hidden || next < 0 || next > last) return false;
+    this.go(next);
     return true;
+  }
+
+  private go(stop: number): void {
+    this.context.store.set({ step: stop < this.context.ledger.steps.length ? stop : null });
   }
 
   render(): void {
     if (this.element.hidden) return;
     const { steps, stepsRecorded } = this.context.ledger;
     const { step } = this.context.store.state;
-    const at = step === null ? steps.length - 1 : Math.min(step, steps.length - 1);
-    this.slider.value = String(at);
-    this.element.classList.toggle("idle", step === null);
-    this.final.classList.toggle("on", step === null);
+    const at = step !== null && step < steps.length ? steps[step]! : null;
+    const name = at ? `step ${at.step}` : "end";
+    this.slider.value = String(at ? step : steps.length);
+    this.final.classList.toggle("here", !at);
     const metrics = this.context.metrics();
     const shown = stepsRecorded > steps.length ? ` (${steps.length} of ${stepsRecorded} shown)` : "";
     this.now.replaceChildren(
-      h("b", {}, step === null ? "ledger" : `step ${steps[at]!.step}`),
+      h("b", {}, name),
       h("span", {}, `loss ${show(metrics.loss())}${shown}`),
     );
-    this.slider.setAttribute("aria-valuetext", step === null ? "the ledger" : `step ${steps[at]!.step}`);
+    this.slider.setAttribute("aria-valuetext", name);
   }
 
   private draw(): void {
@@ -82,7 +85,7 @@ export class Steps {
     this.plot?.destroy();
     const style = getComputedStyle(this.context.root);
     const stroke = style.getPropertyValue("--ink-3").trim();
-    const losses = steps.map((item) => (item.loss !== null && Number.isFinite(item.loss) ? item.loss : null));
+    const losses = [...steps.map((item) => (item.loss !== null && Number.isFinite(item.loss) ? item.loss : null)), null];
     this.plot = new uPlot(
       {
         width, height: 34, legend: { show: false }, cursor: { show: false }, padding: [3, 8, 3, 8],
@@ -90,7 +93,7 @@ export class Steps {
         series: [{}, { stroke, width: 1.5, points: { show: false } }],
       },
       // The slider's stops are evenly spaced, so the curve is drawn over their index.
-      [steps.map((_, index) => index), losses],
+      [losses.map((_, index) => index), losses],
       this.chart,
     );
   }
