@@ -238,15 +238,16 @@ class _recording:
         self.enabled = enabled
 
     def __enter__(self) -> None:
-        self.before = state.enabled
-        state.enabled = self.enabled
-        if state.observer is not None:
-            state.observer.began(self.enabled)
+        now = state.__dict__
+        self.before, now["enabled"] = now["enabled"], self.enabled
+        if now["observer"] is not None:
+            now["observer"].began(self.enabled)
 
     def __exit__(self, kind: object, *_: object) -> None:
-        state.enabled = self.before
-        if state.observer is not None:
-            state.observer.ended(kind is not None)
+        now = state.__dict__
+        now["enabled"] = self.before
+        if now["observer"] is not None:
+            now["observer"].ended(kind is not None)
 
 
 def upstream_for(output: Tensor, upstream: Any, create_graph: bool) -> Any:
@@ -254,7 +255,8 @@ def upstream_for(output: Tensor, upstream: Any, create_graph: bool) -> Any:
     if upstream is None:
         if output.value.size != 1:
             raise errors.not_scalar(output.shape, here())
-        start = numpy.ones(output.shape, output.dtype)
+        start = numpy.empty(output.shape, output.dtype)
+        start.fill(1)
         return Tensor(start) if create_graph else start
     if not isinstance(upstream, Tensor):
         upstream = Tensor(numpy.asarray(upstream, output.dtype))

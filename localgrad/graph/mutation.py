@@ -35,11 +35,9 @@ _by_owner: dict[int, tuple[Any, Mutation]] = {}
 
 def _owner(array: Any) -> Any:
     """The array that owns the memory behind `array`."""
-    while True:
-        base = getattr(array, "base", None)
-        if base is None or not hasattr(base, "dtype"):
-            return array
+    while (base := getattr(array, "base", None)) is not None and hasattr(base, "dtype"):
         array = base
+    return array
 
 
 def _forget(key: int, _: Any) -> None:

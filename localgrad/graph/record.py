@@ -9,7 +9,11 @@ from types import CodeType, FrameType, MappingProxyType
 from typing import Any
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-RECIPES = os.path.join(PACKAGE, "train", "recipes") + os.sep
+WRITTEN_LIKE_A_USERS = tuple(
+    os.path.join(PACKAGE, *folder) + os.sep
+    for folder in (("train", "recipes"), ("bench",))
+)
+"""Folders of the package whose lines a node names as its user's."""
 
 clock = itertools.count(1)
 """Serial numbers for nodes and mutations: what is made later has the larger number, so sorting
@@ -43,7 +47,7 @@ foreign: set[str] = set()
 
 
 def _is_ours(filename: str) -> bool:
-    found = filename.startswith(PACKAGE) and not filename.startswith(RECIPES)
+    found = filename.startswith(PACKAGE) and not filename.startswith(WRITTEN_LIKE_A_USERS)
     (ours if found else foreign).add(filename)
     return found
 

@@ -106,7 +106,10 @@ def is_fresh(node: Node, downstream: Any, upstream: Any, siblings: Any) -> bool:
     base: Any = getattr(downstream, "base", None)
     if hasattr(base, "dtype") and (node.op.kind == "linear" or base.dtype == downstream.dtype):
         return False  # a view of somebody's array; a slab of recycled memory is bytes
-    return sum(other is downstream for other in siblings) == 1
+    holders = 0
+    for other in siblings:
+        holders += other is downstream
+    return holders == 1
 
 
 def add(a: Any, b: Any, in_place: bool) -> Any:

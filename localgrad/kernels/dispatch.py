@@ -229,7 +229,8 @@ def cross_entropy(
     if weight is None and not smoothing and x.size >= SMALL_LOSS and suits(x):
         losses, probabilities = cpu.cross_entropy(x, target, ignore_index)
         ignored = target == ignore_index
-        return losses, probabilities, (~ignored).astype(x.dtype) if ignored.any() else None
+        counts = (~ignored).astype(x.dtype) if numpy.logical_or.reduce(ignored) else None
+        return losses, probabilities, counts
     return dense.cross_entropy(x, target, weight, ignore_index, smoothing)
 
 

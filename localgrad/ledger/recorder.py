@@ -23,6 +23,7 @@ from localgrad.ledger.measure import Moments
 from localgrad.ledger.model import Units
 from localgrad.ledger.slices import Slice, add_slices, sent_back
 from localgrad.ledger.thresholds import Thresholds
+from localgrad.local.operation import likes_of
 
 ndarray = xp.ndarray
 
@@ -128,7 +129,7 @@ class Recorder:
             None if several else y.dtype,
             node.inputs,
             node.kept,
-            node.likes,
+            likes_of(values) if node.op.kind == "composite" else node.likes,
             values,
             y if self.keeps_all else None,
         )

@@ -60,30 +60,32 @@ class Composite(Operation):
         return Plan((*self.arguments, "saved"), (*range(count), count), (None,) * count)
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        if self.name in state.inside:  # a ledger is to show what is inside
+        now = state.__dict__
+        if self.name in now["inside"]:  # a ledger is to show what is inside
             return self.derivation(*arguments, **options)
         # An argument that is absent (a bias of None) stays None on every road.
         values: list[Any] = []
         sources: list[Node | None] = []
-        mask = 0
-        for bit, argument in enumerate(arguments):
-            if argument is None:
-                values.append(None)
-                sources.append(None)
-                continue
-            tensor = argument if isinstance(argument, Tensor) else Tensor(argument)
-            values.append(tensor.value)
-            sources.append(tensor.source)
-            mask |= (tensor.source is not None) << bit
+        mask, bit = 0, 1
+        for argument in arguments:
+            value = source = None
+            if argument is not None:
+                tensor = argument if isinstance(argument, Tensor) else Tensor(argument)
+                value, source = tensor.value, tensor.source
+            values.append(value)
+            sources.append(source)
+            if source is not None:
+                mask |= bit
+            bit <<= 1
         y, saved = self.compute(values, options)
-        if not mask or not state.enabled:
+        if not mask or not now["enabled"]:
             if isinstance(y, tuple):
                 return tuple(self.constant(part, values, sources, mask) for part in y)
             return self.constant(y, values, sources, mask)
         kept = (*values, saved)
-        node = make_node(self, tuple(sources), kept, self.plan(1), likes_of(values), options)
-        if state.observer is not None:
-            state.observer.made(node, y, values)
+        node = make_node(self, tuple(sources), kept, self.plan(1), None, options, now)
+        if now["observer"] is not None:
+            now["observer"].made(node, y, values)
         return unpack(node, y) if isinstance(y, tuple) else Tensor(y, node)
 
     def compute(self, values: Sequence[Any], options: dict[str, Any]) -> Any:
@@ -108,9 +110,8 @@ class Composite(Operation):
     def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:
         if len(values) == len(needs):  # Tensors: second order takes the derivation's road
             return self.pull_derived(node, upstream, values, needs)
-        *arrays, saved = values
-        asked = tuple(need is not None for need in needs)
-        return self.fused_backward(upstream, saved, asked, *arrays, **node.options)
+        asked = tuple([need is not None for need in needs])
+        return self.fused_backward(upstream, values[-1], asked, *values[:-1], **node.options)
 
     def pull_derived(self, node: Node, upstream: Any, values: Any, needs: Any) -> list[Any]:
         with enable_grad():

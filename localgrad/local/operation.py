@@ -269,11 +269,14 @@ def as_raw(data: Any) -> Any:
     return array
 
 
+_make = tuple.__new__  # `Like(…)` without the detour of a NamedTuple's own constructor
+
+
 def likes_of(values: Sequence[Any]) -> tuple[Like | None, ...]:
-    return tuple(
-        Like(v.shape, v.dtype) if v.__class__ is ndarray or hasattr(v, "shape") else None
+    return tuple([
+        _make(Like, (v.shape, v.dtype)) if v.__class__ is ndarray or hasattr(v, "shape") else None
         for v in values
-    )
+    ])
 
 
 @functools.cache  # declarations live as long as the registry, and sweeps ask again and again

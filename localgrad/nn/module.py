@@ -47,12 +47,13 @@ class Module:
     # -- being called --------------------------------------------------------------------------
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        outer = state.scope
-        state.scope = (self, outer)
+        now = state.__dict__
+        outer = now["scope"]
+        now["scope"] = (self, outer)
         try:
             return self.forward(*arguments, **options)
         finally:
-            state.scope = outer
+            now["scope"] = outer
 
     def forward(self, *arguments: Any, **options: Any) -> Any:
         """What the module computes; every subclass writes its own."""

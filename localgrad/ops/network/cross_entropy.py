@@ -90,7 +90,7 @@ def check(x: Any, target: Any, ignore_index: int) -> None:
         raise errors.target_dtype(target.dtype, here())
     if not target.size:
         return
-    if target.dtype == xp.int64 and target.view(xp.uint64).max() < x.shape[1]:
+    if target.dtype == xp.int64 and xp.maximum.reduce(target.view(xp.uint64)) < x.shape[1]:
         return  # as unsigned, negative numbers are the largest
     wrong = (target != ignore_index) & ((target < 0) | (target >= x.shape[1]))
     if wrong.any():
