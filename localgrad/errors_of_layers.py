@@ -61,6 +61,16 @@ def broadcast_loss(name: str, input: Any, target: Any, where: str) -> ShapeError
     )
 
 
+def triplet_margin(margin: float, where: str) -> DeclarationError:
+    """A margin that asks for nothing."""
+    return DeclarationError(f"a triplet's margin={margin:g} must be greater than 0{_at(where)}.")
+
+
+def margin_power(p: Any, where: str) -> DeclarationError:
+    """A power that multi_margin_loss is not defined for."""
+    return DeclarationError(f"multi_margin_loss takes p=1 or p=2, not {p!r}{_at(where)}.")
+
+
 def convolution_rank(name: str, x: Any, weight: Any, count: int, where: str) -> ShapeError:
     """An input or weight with the wrong number of axes."""
     return ShapeError(
@@ -119,6 +129,23 @@ def pooling_padding(name: str, kernel: Any, padding: Any, where: str) -> ShapeEr
     return ShapeError(
         f"{name}: padding {tuple(padding)} must be at most half of the kernel {tuple(kernel)}"
         f"{_at(where)}."
+    )
+
+
+def unpooled_size(name: str, asked: Any, least: Any, stride: Any, where: str) -> ShapeError:
+    """An output size that no pooling led from."""
+    return ShapeError(
+        f"{name}: output_size {tuple(asked)} is out of reach{_at(where)}: it must be within less "
+        f"than the stride {tuple(stride)} of {tuple(least)}."
+    )
+
+
+def unpooled_indices(name: str, x: Any, index: Any, places: Any, where: str) -> ShapeError:
+    """Indices that are not those of the pooling."""
+    return ShapeError(
+        f"{name} takes the indices that max pooling returned, shaped like the input {tuple(x)} and "
+        f"below the number of places of {tuple(places)}; got indices {tuple(index)}{_at(where)}.\n"
+        "  Give output_size, where the pooling left a rest out."
     )
 
 
@@ -181,6 +208,53 @@ def pad_too_wide(mode: str, size: int, width: int, limit: int, where: str) -> Sh
         f"{mode} padding by {width} has not enough to copy from an axis of {size}: at most {limit}"
         f"{_at(where)}."
     )
+
+
+def fold_columns(x: Any, output: Any, rows: int, columns: int, where: str) -> ShapeError:
+    """Columns that are not the patches of an image of that size."""
+    return ShapeError(
+        f"fold to {tuple(output)} takes (batch, channels · {rows}, {columns}) with this kernel; "
+        f"got {tuple(x)}{_at(where)}."
+    )
+
+
+def shuffled(name: str, x: Any, parts: str, where: str) -> ShapeError:
+    """Axes that cannot be cut as a shuffle does."""
+    return ShapeError(f"{name} cannot cut {tuple(x)} evenly into {parts}{_at(where)}.")
+
+
+def interpolated_rank(x: Any, where: str) -> ShapeError:
+    """An input without places, or with too many axes of them."""
+    return ShapeError(
+        f"interpolate takes (batch, channels, …) with 1 to 3 more axes; got {tuple(x)}{_at(where)}."
+    )
+
+
+def interpolation_mode(mode: str, count: int, x: Any, where: str) -> ShapeError:
+    """A mode for another number of axes."""
+    return ShapeError(
+        f"mode={mode!r} is for {count} ax{'i' if count == 1 else 'e'}s after the channels; the "
+        f"input is {tuple(x)}{_at(where)}."
+    )
+
+
+def no_corners(mode: str, where: str) -> DeclarationError:
+    """align_corners where nothing lies between pixels."""
+    return DeclarationError(
+        f"align_corners has no meaning with mode={mode!r}{_at(where)}: leave it out."
+    )
+
+
+def no_antialias(mode: str, where: str) -> DeclarationError:
+    """antialias with a mode that has no filter to widen."""
+    return DeclarationError(
+        f'antialias goes with mode="bilinear" or "bicubic", not {mode!r}{_at(where)}.'
+    )
+
+
+def size_or_scale(where: str) -> DeclarationError:
+    """Both a size and a factor, or neither."""
+    return DeclarationError(f"interpolate takes either size or scale_factor{_at(where)}.")
 
 
 def layer_rank(layer: str, x: Any, ranks: Any, where: str) -> ShapeError:

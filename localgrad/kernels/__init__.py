@@ -38,6 +38,7 @@ from localgrad.kernels.dispatch_layers import (
     sgd_step,
 )
 from localgrad.kernels.reference_optimisers import adagrad_step, rmsprop_step
+from localgrad.kernels.reference_patches import fold, patch_counts, unfold
 from localgrad.kernels.reference_pooling import gather_places, resample
 from localgrad.kernels.reference_recurrent import rnn, rnn_backward
 
@@ -56,6 +57,7 @@ __all__ = [
     "convolution_weight_adjoint",
     "cross_entropy",
     "cross_entropy_backward",
+    "fold",
     "gather_places",
     "gather_rows",
     "gelu_backward",
@@ -67,6 +69,7 @@ __all__ = [
     "lstm",
     "lstm_backward",
     "max_pool",
+    "patch_counts",
     "pays",
     "relu",
     "relu_route",
@@ -80,5 +83,6 @@ __all__ = [
     "scatter_rows",
     "sgd_step",
     "sigmoid",
+    "unfold",
     "zeros",
 ]

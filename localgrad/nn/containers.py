@@ -180,9 +180,9 @@ class ModuleDict(Module):
 class ParameterList(Module):
     """A list of parameters that are found like any others."""
 
-    def __init__(self, values: Iterable[Any] = ()) -> None:
+    def __init__(self, values: Iterable[Any] | None = None) -> None:
         super().__init__()
-        for value in values:
+        for value in values or ():
             self.append(value)
 
     def append(self, value: Any) -> ParameterList:

@@ -165,10 +165,12 @@ class Embedding(Module):
         padding_idx: int | None = None,
         max_norm: float | None = None,
         norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
     ) -> Embedding:
         """An embedding with these rows."""
         rows, width = embeddings.shape
-        limits = (padding_idx, max_norm, norm_type)
+        limits = (padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
         return cls(rows, width, *limits, _weight=embeddings, _freeze=freeze)
 
     def forward(self, input: Any) -> Any:

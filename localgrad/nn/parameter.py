@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy
+
 from localgrad.local.operation import as_raw
 from localgrad.tensor import Tensor
 
@@ -20,8 +22,8 @@ class Parameter(Tensor):
 
     __slots__ = ()
 
-    def __init__(self, data: Any, requires_grad: bool = True) -> None:
-        super().__init__(as_raw(data))
+    def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
+        super().__init__(numpy.zeros(0, "float32") if data is None else as_raw(data))
         if requires_grad:
             self.requires_grad_()
 

@@ -122,8 +122,8 @@ class AvgPool3d(_AvgPool):
     function = staticmethod(F.avg_pool3d)
 
 
-class LPPool2d(Module):
-    """(Σ xᵖ)^(1/p) over every window."""
+class _LPPool(Module):
+    function: Any
 
     def __init__(
         self, norm_type: float, kernel_size: Size, stride: Any = None, ceil_mode: bool = False
@@ -135,10 +135,66 @@ class LPPool2d(Module):
         self.ceil_mode = ceil_mode
 
     def forward(self, input: Any) -> Any:
-        return F.lp_pool2d(input, self.norm_type, self.kernel_size, self.stride, self.ceil_mode)
+        return type(self).function(
+            input, self.norm_type, self.kernel_size, self.stride, self.ceil_mode
+        )
 
     def extra_repr(self) -> str:
         return f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}"
+
+
+class LPPool1d(_LPPool):
+    """(Σ xᵖ)^(1/p) over every window of (batch, channels, length)."""
+
+    function = staticmethod(F.lp_pool1d)
+
+
+class LPPool2d(_LPPool):
+    """(Σ xᵖ)^(1/p) over every window of (batch, channels, height, width)."""
+
+    function = staticmethod(F.lp_pool2d)
+
+
+class LPPool3d(_LPPool):
+    """(Σ xᵖ)^(1/p) over every window of (batch, channels, depth, height, width)."""
+
+    function = staticmethod(F.lp_pool3d)
+
+
+class _MaxUnpool(Module):
+    function: Any
+
+    def __init__(self, kernel_size: Size, stride: Any = None, padding: Size = 0) -> None:
+        super().__init__()
+        self.kernel_size = kernel_size
+        self.stride = kernel_size if stride is None else stride
+        self.padding = padding
+
+    def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
+        return type(self).function(
+            input, indices, self.kernel_size, self.stride, self.padding, output_size
+        )
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxUnpool1d(_MaxUnpool):
+    """Maxima put back where MaxPool1d found them, zeros elsewhere."""
+
+    function = staticmethod(F.max_unpool1d)
+
+
+class MaxUnpool2d(_MaxUnpool):
+    """Maxima put back where MaxPool2d found them, zeros elsewhere."""
+
+    function = staticmethod(F.max_unpool2d)
+
+
+class MaxUnpool3d(_MaxUnpool):
+    """Maxima put back where MaxPool3d found them, zeros elsewhere."""
+
+    function = staticmethod(F.max_unpool3d)
 
 
 class _AdaptiveAvg(Module):

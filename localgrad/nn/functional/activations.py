@@ -10,7 +10,6 @@ from localgrad.tensor import Tensor
 
 __all__ = [
     "celu",
-    "cosine_similarity",
     "elu",
     "gelu",
     "glu",
@@ -24,7 +23,6 @@ __all__ = [
     "logsigmoid",
     "mish",
     "normalize",
-    "pairwise_distance",
     "prelu",
     "relu",
     "relu6",
@@ -214,17 +212,3 @@ def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> T
     """x / max(‖x‖ₚ, eps) along `dim`."""
     size = vector_norm(input, ord=p, axis=dim, keepdims=True)
     return input / ops.clip(size, eps)
-
-
-def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """⟨x₁, x₂⟩ / max(‖x₁‖·‖x₂‖, eps) along `dim`."""
-    one = ops.clip(vector_norm(x1, axis=dim), eps)
-    two = ops.clip(vector_norm(x2, axis=dim), eps)
-    return ops.sum(x1 * x2, axis=dim) / (one * two)
-
-
-def pairwise_distance(
-    x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
-) -> Tensor:
-    """‖x₁ − x₂ + eps‖ₚ over the last axis."""
-    return vector_norm(x1 - x2 + eps, ord=p, axis=-1, keepdims=keepdim)

@@ -46,12 +46,16 @@ def embedding(
     padding_idx: int | None = None,
     max_norm: float | None = None,
     norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
 ) -> Tensor:
     """weight[input]: input of whole numbers (…), weight (rows, width), result (…, width).
 
     The row `padding_idx` gets no gradient. With `max_norm`, the rows looked up that are longer
     are shortened to it first, in place.
     """
+    if scale_grad_by_freq or sparse:
+        raise errors.inexact_gradient("embedding", here())
     index = as_raw(input)
     rows = weight.shape[0]
     if index.dtype.kind not in "iu":

@@ -13,12 +13,14 @@ from localgrad.errors import unknown_choice
 from localgrad.graph.record import here
 from localgrad.local.operation import as_raw
 from localgrad.ops.network import cross_entropy as fused
+from localgrad.ops.network import likelihood
 from localgrad.tensor import Tensor
 
 __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
+    "dice_loss",
     "gaussian_nll_loss",
     "huber_loss",
     "kl_div",
@@ -30,7 +32,6 @@ __all__ = [
 ]
 
 
-
 def reduced(losses: Any, reduction: str) -> Any:
     """The losses averaged, added up, or as they are."""
     if reduction == "mean":
@@ -40,6 +41,21 @@ def reduced(losses: Any, reduction: str) -> Any:
     if reduction == "none":
         return losses
     raise unknown_choice("reduction", reduction, list(fused.REDUCTIONS), here())
+
+
+def reduction_of(size_average: Any, reduce: Any, reduction: str) -> str:
+    """`reduction`, or what PyTorch's two older words for it mean, where they are given."""
+    if size_average is None and reduce is None:
+        return reduction
+    if reduce is False:
+        return "none"
+    return "sum" if size_average is False else "mean"
+
+
+def weighted(name: str, losses: Any, weight: Any) -> Any:
+    """The losses times a weight for each."""
+    same_shape(name, losses, weight)
+    return losses * weight
 
 
 def same_shape(name: str, input: Any, target: Any) -> None:
@@ -73,6 +89,7 @@ def cross_entropy(
     >>> round(float(loss), 4)
     0.6931
     """
+    reduction = reduction_of(size_average, reduce, reduction)
     if reduction not in fused.REDUCTIONS:
         raise unknown_choice("reduction", reduction, list(fused.REDUCTIONS), here())
     target = tensor(target)
@@ -127,6 +144,7 @@ def nll_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """−weight[t] · input[t], t the target; input (batch, classes, …) of log-probabilities."""
+    reduction = reduction_of(size_average, reduce, reduction)
     labels = as_raw(target)
     axis = 1 if input.ndim > 1 else 0
     rows = input if input.ndim == 2 else ops.moveaxis(input, axis, -1)
@@ -146,33 +164,55 @@ def nll_loss(
     return reduced(ops.reshape(losses, labels.shape), reduction)
 
 
+def averaged(
+    name: str, losses: Any, weight: Any, size_average: Any, reduce: Any, reduction: str
+) -> Any:
+    """The losses reduced; by the sum of their weights, where there are any."""
+    reduction = reduction_of(size_average, reduce, reduction)
+    if weight is None:
+        return reduced(losses, reduction)
+    losses = weighted(name, losses, weight)
+    return ops.sum(losses) / ops.sum(weight) if reduction == "mean" else reduced(losses, reduction)
+
+
 def mse_loss(
-    input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+    input: Any,
+    target: Any,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    weight: Any = None,
 ) -> Tensor:
-    """(input − target)²."""
+    """(input − target)², times `weight`; "mean" divides by the sum of the weights."""
     target = tensor(target)
     same_shape("mse_loss", input, target)
-    return reduced(ops.square(input - target), reduction)
+    return averaged("mse_loss", ops.square(input - target), weight, size_average, reduce, reduction)
 
 
 def l1_loss(
-    input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+    input: Any,
+    target: Any,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    weight: Any = None,
 ) -> Tensor:
-    """|input − target|."""
+    """|input − target|, times `weight`; "mean" divides by the sum of the weights."""
     target = tensor(target)
     same_shape("l1_loss", input, target)
-    return reduced(ops.abs(input - target), reduction)
+    return averaged("l1_loss", ops.abs(input - target), weight, size_average, reduce, reduction)
 
 
 def huber_loss(
-    input: Any, target: Any, reduction: str = "mean", delta: float = 1.0
+    input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None
 ) -> Tensor:
-    """½d² where |d| ≤ delta, else delta · (|d| − ½delta), d = input − target."""
+    """½d² where |d| ≤ delta, else delta · (|d| − ½delta), d = input − target, times `weight`."""
     target = tensor(target)
     same_shape("huber_loss", input, target)
     size = ops.abs(input - target)
     inner = ops.minimum(size, delta)
-    return reduced(inner * (size - 0.5 * inner), reduction)
+    losses = inner * (size - 0.5 * inner)
+    return reduced(losses if weight is None else weighted("huber_loss", losses, weight), reduction)
 
 
 def smooth_l1_loss(
@@ -184,6 +224,7 @@ def smooth_l1_loss(
     beta: float = 1.0,
 ) -> Tensor:
     """½d²/beta where |d| < beta, else |d| − ½beta, d = input − target."""
+    reduction = reduction_of(size_average, reduce, reduction)
     if beta == 0:
         return l1_loss(input, target, reduction=reduction)
     return huber_loss(input, target, reduction, beta) / beta
@@ -200,10 +241,9 @@ def binary_cross_entropy(
     """−(t log p + (1−t) log(1−p)), the logarithms held at −100 or above as PyTorch does."""
     target = tensor(target)
     same_shape("binary_cross_entropy", input, target)
-    yes = ops.clip(ops.log(input), -100)
-    no = ops.clip(ops.log1p(-input), -100)
-    losses = -(target * yes + (1 - target) * no)
-    return reduced(losses if weight is None else losses * weight, reduction)
+    losses = likelihood.binary_cross_entropy(input, target)
+    losses = losses if weight is None else losses * weight
+    return reduced(losses, reduction_of(size_average, reduce, reduction))
 
 
 def binary_cross_entropy_with_logits(
@@ -223,7 +263,8 @@ def binary_cross_entropy_with_logits(
         losses = against - ops.logsigmoid(input)
     else:
         losses = against - (1 + (pos_weight - 1) * target) * ops.logsigmoid(input)
-    return reduced(losses if weight is None else losses * weight, reduction)
+    losses = losses if weight is None else losses * weight
+    return reduced(losses, reduction_of(size_average, reduce, reduction))
 
 
 def kl_div(
@@ -240,6 +281,7 @@ def kl_div(
         losses = ops.exp(target) * (target - input)
     else:
         losses = xlogy(target) - target * input
+    reduction = reduction_of(size_average, reduce, reduction)
     if reduction == "batchmean":
         return ops.sum(losses) / input.shape[0]
     return reduced(losses, reduction)
@@ -267,7 +309,7 @@ def poisson_nll_loss(
         large = ops.where(ops.greater(target, 1), target, 1)
         stirling = large * ops.log(large) - large + 0.5 * ops.log(2 * math.pi * large)
         losses = losses + ops.where(ops.greater(target, 1), stirling, 0)
-    return reduced(losses, reduction)
+    return reduced(losses, reduction_of(size_average, reduce, reduction))
 
 
 def gaussian_nll_loss(
@@ -284,3 +326,23 @@ def gaussian_nll_loss(
     held = var + (ops.clip(var.detach(), eps) - var.detach())
     losses = 0.5 * (ops.log(held) + ops.square(input - target) / held)
     return reduced(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
+
+
+def dice_loss(input: Any, target: Any, smooth: float = 1.0, reduction: str = "mean") -> Tensor:
+    """1 − (2 Σ p·t + smooth) / (Σ p + Σ t + smooth) of each example, summed over its places.
+
+    input (batch, …) of probabilities p, target of 0 and 1 (or probabilities) of the same shape. One
+    number an example: a small object counts as much as a large one. PyTorch has no such loss.
+
+    Source: F. Milletari et al., "V-Net" (2016).
+
+    >>> import localgrad as lg
+    >>> p = lg.asarray([[0.5, 0.5]])
+    >>> float(lg.nn.functional.dice_loss(p, lg.asarray([[1.0, 0.0]])))
+    0.33333...
+    """
+    target = tensor(target)
+    same_shape("dice_loss", input, target)
+    places = tuple(range(1, input.ndim))
+    common, both = (ops.sum(x, axis=places) for x in (input * target, input + target))
+    return reduced(1 - (2 * common + smooth) / (both + smooth), reduction)

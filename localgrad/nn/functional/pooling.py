@@ -11,6 +11,7 @@ import numpy
 from localgrad import errors_of_layers as errors
 from localgrad import kernels, ops
 from localgrad.graph.record import here
+from localgrad.local.operation import as_raw
 from localgrad.nn.functional.convolution import Size, sizes
 from localgrad.ops.network import pooling, windows
 from localgrad.tensor import Tensor
@@ -25,12 +26,16 @@ __all__ = [
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
+    "lp_pool1d",
     "lp_pool2d",
+    "lp_pool3d",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
 ]
-
 
 
 def batched(name: str, count: int, function: Callable[[Any], Any], input: Any) -> Any:
@@ -194,14 +199,108 @@ def avg_pool3d(
     return _avg_pool(3, input, kernel_size, *options)
 
 
+def _lp_pool(
+    count: int, input: Any, norm_type: float, kernel_size: Any, stride: Any, ceil_mode: bool
+) -> Any:
+    kernel = sizes(kernel_size, count)
+    if math.isinf(norm_type):
+        sign = math.copysign(1, norm_type)
+        return sign * _max_pool(
+            count, sign * ops.abs(input), kernel, stride, 0, 1, ceil_mode, False
+        )
+    raised = ops.pow(input, norm_type)
+    total = _avg_pool(count, raised, kernel, stride, 0, ceil_mode, True, None)
+    return ops.pow(ops.sign(total) * ops.relu(ops.abs(total)) * math.prod(kernel), 1 / norm_type)
+
+
+def lp_pool1d(
+    input: Any, norm_type: float, kernel_size: Size, stride: Any = None, ceil_mode: bool = False
+) -> Any:
+    """(Σ xᵖ)^(1/p) over every window of (batch, channels, length); p may be infinite."""
+    return _lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
+
+
 def lp_pool2d(
     input: Any, norm_type: float, kernel_size: Size, stride: Any = None, ceil_mode: bool = False
 ) -> Any:
-    """(Σ xᵖ)^(1/p) over every window."""
-    kernel = sizes(kernel_size, 2)
-    total = avg_pool2d(ops.pow(input, norm_type), kernel, stride, 0, ceil_mode)
-    area = math.prod(kernel)
-    return ops.pow(ops.sign(total) * ops.relu(ops.abs(total)) * area, 1 / norm_type)
+    """(Σ xᵖ)^(1/p) over every window of (batch, channels, height, width); p may be infinite."""
+    return _lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool3d(
+    input: Any, norm_type: float, kernel_size: Size, stride: Any = None, ceil_mode: bool = False
+) -> Any:
+    """(Σ xᵖ)^(1/p) over every window of (batch, channels, three sizes); p may be infinite."""
+    return _lp_pool(3, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def _max_unpool(
+    count: int,
+    input: Any,
+    indices: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    output_size: Any,
+) -> Any:
+    name = f"max_unpool{count}d"
+    kernel, edges = sizes(kernel_size, count), sizes(padding, count)
+    steps = kernel if stride is None else sizes(stride, count)
+    index = as_raw(indices)
+    least = tuple(
+        (n - 1) * s + k - 2 * p
+        for n, s, k, p in zip(input.shape[-count:], steps, kernel, edges)
+    )
+    places = least if output_size is None else tuple(output_size)[-count:]
+    if any(abs(p - n) >= s for p, n, s in zip(places, least, steps)):
+        raise errors.unpooled_size(name, places, least, steps, here())
+    if index.shape != input.shape or (index.size and index.max() >= math.prod(places)):
+        raise errors.unpooled_indices(name, input.shape, index.shape, places, here())
+
+    def unpool(x: Any) -> Any:
+        at = index.reshape(x.shape)
+        return pooling.scatter_places(x, index=at, shape=(*x.shape[:2], *places))
+
+    return batched(name, count, unpool, input)
+
+
+def max_unpool1d(
+    input: Any,
+    indices: Any,
+    kernel_size: Size,
+    stride: Any = None,
+    padding: Size = 0,
+    output_size: Any = None,
+) -> Any:
+    """Maxima put back where max_pool1d found them, zeros elsewhere."""
+    return _max_unpool(1, input, indices, kernel_size, stride, padding, output_size)
+
+
+def max_unpool2d(
+    input: Any,
+    indices: Any,
+    kernel_size: Size,
+    stride: Any = None,
+    padding: Size = 0,
+    output_size: Any = None,
+) -> Any:
+    """Maxima put back where max_pool2d found them, zeros elsewhere.
+
+    A place that is named twice, by windows that overlap, gets the sum.
+    """
+    return _max_unpool(2, input, indices, kernel_size, stride, padding, output_size)
+
+
+def max_unpool3d(
+    input: Any,
+    indices: Any,
+    kernel_size: Size,
+    stride: Any = None,
+    padding: Size = 0,
+    output_size: Any = None,
+) -> Any:
+    """Maxima put back where max_pool3d found them, zeros elsewhere."""
+    return _max_unpool(3, input, indices, kernel_size, stride, padding, output_size)
 
 
 def _adaptive_sizes(output_size: Any, x: Any, count: int) -> tuple[int, ...]:

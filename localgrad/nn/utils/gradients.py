@@ -29,10 +29,19 @@ def _norm(arrays: list[Any], norm_type: float) -> float:
     return total ** (1 / norm_type)
 
 
-def get_total_norm(tensors: Iterable[Any], norm_type: float = 2.0) -> Tensor:
+def get_total_norm(
+    tensors: Any, norm_type: float = 2.0, error_if_nonfinite: bool = False
+) -> Tensor:
     """‖(‖t₁‖, ‖t₂‖, …)‖ₚ: the norm of all tensors as one vector."""
-    arrays = [t.value for t in tensors]
-    return Tensor(numpy.asarray(_norm(arrays, norm_type), arrays[0].dtype if arrays else "float32"))
+    members = [tensors] if isinstance(tensors, Tensor) else tensors
+    return _total([t.value for t in members], norm_type, error_if_nonfinite)
+
+
+def _total(arrays: list[Any], norm_type: float, error_if_nonfinite: bool) -> Tensor:
+    total = _norm(arrays, float(norm_type))
+    if error_if_nonfinite and not math.isfinite(total):
+        raise errors.nonfinite_norm(total, here())
+    return Tensor(numpy.asarray(total, arrays[0].dtype if arrays else "float32"))
 
 
 def clip_grad_norm_(
@@ -44,15 +53,13 @@ def clip_grad_norm_(
     leaves the gradients as they were.
     """
     arrays = _gradients(parameters)
-    total = _norm(arrays, float(norm_type))
-    if error_if_nonfinite and not math.isfinite(total):
-        raise errors.nonfinite_norm(total, here())
-    scale = max_norm / (total + 1e-6)
+    total = _total(arrays, norm_type, error_if_nonfinite)
+    scale = max_norm / (total.item() + 1e-6)
     if not scale >= 1:  # also where the norm is NaN
         note_mutation(arrays, "clip_grad_norm_()")
         for array in arrays:
             array *= scale
-    return Tensor(numpy.asarray(total, arrays[0].dtype if arrays else "float32"))
+    return total
 
 
 def clip_grad_value_(parameters: Any, clip_value: float) -> None:

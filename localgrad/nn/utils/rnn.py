@@ -13,6 +13,7 @@ import numpy
 
 from localgrad import errors_of_layers as errors
 from localgrad import ops
+from localgrad.errors import unknown_choice
 from localgrad.graph.record import here
 from localgrad.local.operation import as_raw
 from localgrad.ops.indexing import index_put
@@ -23,7 +24,7 @@ class PackedSequence(NamedTuple):
     """Sequences without padding; `batch_sizes[t]` says how many have a step t."""
 
     data: Any
-    batch_sizes: Any
+    batch_sizes: Any = None
     sorted_indices: Any = None
     unsorted_indices: Any = None
 
@@ -99,19 +100,28 @@ def pad_packed_sequence(
 
 
 def pad_sequence(
-    sequences: Sequence[Any], batch_first: bool = False, padding_value: float = 0.0
+    sequences: Sequence[Any],
+    batch_first: bool = False,
+    padding_value: float = 0.0,
+    padding_side: str = "right",
 ) -> Any:
     """Sequences (length, …) side by side, padded to the longest: (time, batch, …)."""
+    if padding_side not in ("right", "left"):
+        raise unknown_choice("padding_side", padding_side, ["right", "left"], here())
     longest = max(s.shape[0] for s in sequences)
-    padded = [
-        ops.pad(
-            s,
-            [(0, longest - s.shape[0]), *[(0, 0)] * (s.ndim - 1)],
-            constant_values=padding_value,
-        )
-        for s in sequences
-    ]
+    padded = []
+    for s in sequences:
+        short = longest - s.shape[0]
+        width = (0, short) if padding_side == "right" else (short, 0)
+        widths = [width, *[(0, 0)] * (s.ndim - 1)]
+        padded.append(ops.pad(s, widths, constant_values=padding_value))
     return ops.stack(padded, axis=0 if batch_first else 1)
+
+
+def unpad_sequence(padded_sequences: Any, lengths: Any, batch_first: bool = False) -> list[Any]:
+    """The sequences (length, …) in (time, batch, …): the inverse of `pad_sequence`."""
+    x = padded_sequences if batch_first else ops.swapaxes(padded_sequences, 0, 1)
+    return [x[i, : int(n)] for i, n in enumerate(as_raw(lengths))]
 
 
 def pack_sequence(sequences: Sequence[Any], enforce_sorted: bool = True) -> PackedSequence:
@@ -120,3 +130,8 @@ def pack_sequence(sequences: Sequence[Any], enforce_sorted: bool = True) -> Pack
     return pack_padded_sequence(
         pad_sequence(sequences), lengths, enforce_sorted=enforce_sorted
     )
+
+
+def unpack_sequence(packed_sequences: PackedSequence) -> list[Any]:
+    """The sequences (length, …) in a packed one: the inverse of `pack_sequence`."""
+    return unpad_sequence(*pad_packed_sequence(packed_sequences))

@@ -86,6 +86,22 @@ def adaptive_averaging(size: int, outputs: int) -> Any:
 
 
 @lru_cache(maxsize=512)
+def nearest(size: int, outputs: int, centred: bool, scale: float | None, dtype: Any) -> Any:
+    """The matrix (outputs, size) that takes each output from one place.
+
+    Between two places, rounding decides. It is PyTorch's: the step in the image's own precision,
+    then the place in single precision.
+    """
+    step = float(numpy.dtype(dtype).type(size / outputs if scale is None else 1 / scale))
+    shift = numpy.float32(0.5 if centred else 0.0)
+    i = numpy.arange(outputs)
+    places = numpy.float32((i + float(shift)) * step - float(shift)) + shift
+    matrix = numpy.zeros((outputs, size))
+    matrix[i, numpy.minimum(numpy.floor(places).astype(int), size - 1)] = 1
+    return matrix
+
+
+@lru_cache(maxsize=512)
 def interpolating(
     size: int, outputs: int, mode: str, align_corners: bool, scale: float | None
 ) -> Any:
@@ -93,11 +109,6 @@ def interpolating(
     i = numpy.arange(outputs)
     ratio = size / outputs if scale is None else 1 / scale
     matrix = numpy.zeros((outputs, size))
-    if mode in ("nearest", "nearest-exact"):
-        shift = 0.5 if mode == "nearest-exact" else 0.0
-        places = numpy.minimum(numpy.floor((i + shift) * ratio).astype(int), size - 1)
-        matrix[i, places] = 1
-        return matrix
     if align_corners:
         centres = i * ((size - 1) / (outputs - 1)) if outputs > 1 else i * 0.0
     else:
@@ -117,16 +128,38 @@ def interpolating(
     return matrix
 
 
-def _cubic(t: Any, a: float = -0.75) -> list[Any]:
-    """Keys' cubic convolution at distances 1+t, t, 1−t, 2−t (Keys, 1981)."""
+def _cubic(t: Any) -> list[Any]:
+    """Keys' weights of the four neighbours, at distances 1+t, t, 1−t, 2−t."""
+    return [_keys(distance, -0.75) for distance in (1 + t, t, 1 - t, 2 - t)]
 
-    def near(d: Any) -> Any:
-        return ((a + 2) * d - (a + 3)) * d * d + 1
 
-    def far(d: Any) -> Any:
-        return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
+def _keys(d: Any, a: float) -> Any:
+    """Cubic convolution at distance d (Keys, "Cubic convolution interpolation", 1981)."""
+    near = ((a + 2) * d - (a + 3)) * d * d + 1
+    far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
+    return numpy.where(d < 1, near, numpy.where(d < 2, far, 0))
 
-    return [far(1 + t), near(t), near(1 - t), far(2 - t)]
+
+@lru_cache(maxsize=512)
+def antialiased(
+    size: int, outputs: int, mode: str, align_corners: bool, scale: float | None
+) -> Any:
+    """The matrix (outputs, size) by which an axis is resampled with a filter as wide as a step."""
+    if align_corners:
+        ratio = (size - 1) / (outputs - 1) if outputs > 1 else 0.0
+    else:
+        ratio = size / outputs if scale is None else 1 / scale
+    step = max(ratio, 1.0)
+    reach = (2 if mode == "bicubic" else 1) * step
+    centres = ratio * (numpy.arange(outputs)[:, None] + 0.5)
+    places = numpy.arange(size)
+    seen = (places >= numpy.trunc(centres - reach + 0.5)) & (
+        places < numpy.trunc(centres + reach + 0.5)
+    )
+    distances = abs(places - centres + 0.5) / step
+    weights = _keys(distances, -0.5) if mode == "bicubic" else numpy.maximum(1 - distances, 0)
+    matrix = weights * seen
+    return matrix / matrix.sum(axis=1, keepdims=True)
 
 
 def scaled_size(size: int, scale: float) -> int:
