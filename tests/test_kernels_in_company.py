@@ -90,11 +90,14 @@ def test_narrower_vectors(bits: str, kind: str, bound: float) -> None:
 
         def swept():
             rng = np.random.default_rng(0)
-            shapes = [(2, 5, 17, 13), (19, 5, 3, 3), (77, 19), (77,)]
+            shapes = [(2, 5, 17, 13), (16, 5, 3, 3), (19, 16, 3, 3), (16, 16, 3, 3), (77, 19),
+                      (77,)]
             leaves = [lg.asarray(rng.standard_normal(s).astype("{kind}"), requires_grad=True)
                       for s in shapes]
-            x, kernel, weight, bias = leaves
-            y = nn.functional.conv2d(x, kernel, padding=1)
+            x, first, last, middle, weight, bias = leaves
+            y = nn.functional.conv2d(x, first, padding=1)
+            y = nn.functional.conv2d(y, middle, padding=1)  # by Winograd's tiles
+            y = nn.functional.conv2d(y, last, padding=1)
             z = nn.functional.linear(lg.permute_dims(y, (0, 2, 3, 1)), weight, bias)
             (z * z).sum().backward()
             return [z.numpy(), *(leaf.grad.numpy() for leaf in leaves)]

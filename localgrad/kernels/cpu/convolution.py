@@ -2,14 +2,15 @@
 
 Shapes are PyTorch's: input (batch, channels, height, width), weight (out, channels / groups,
 kernel_h, kernel_w).  Inputs may be channels-first or channels-last in memory; results are
-channels-last.
+channels-last.  Two roads lead there: Winograd's tiles where they pay, the plain sum elsewhere.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from . import arena
+from . import arena, winograd_weight
+from . import winograd_forward as tiles
 from .convolution_forward import band_rows, forward, forward_scratch
 from .convolution_input import input_adjoint, plan
 from .convolution_weight import weight_adjoint, weight_plan
@@ -47,11 +48,17 @@ def conv2d(
         memory, last = image_memory(x)
         weight = contiguous(weight)
         held = weight.reshape(-1) if bias is None else contiguous(bias)
-        threads = _threads(g)
+        threads, flags, target = _threads(g), RELU if relu else 0, y.transpose(0, 2, 3, 1)
+        if tiles.suits(g, x.itemsize):
+            w = tiles.walk(g, False, x.itemsize, threads)
+            work = workspace(tiles.scratch_bytes(w, x.itemsize, threads))
+            if tiles.over_tiles(memory, last, weight, False, held, bias is not None, target,
+                                flags, w, work, threads):
+                return y
         rows = band_rows(g, x.itemsize, threads)
         work = workspace(forward_scratch(g, rows, x.itemsize, threads))
-        forward(memory, last, weight, held, bias is not None, y.transpose(0, 2, 3, 1),
-                RELU if relu else 0, tuple(g), rows, work, threads)
+        forward(memory, last, weight, held, bias is not None, target, flags, tuple(g), rows, work,
+                threads)
     return y
 
 
@@ -72,10 +79,15 @@ def conv2d_input(
         dx[...] = 0
     elif dx.size:
         memory, last = image_memory(upstream)
-        threads = _threads(g)
+        threads, weight, target = _threads(g), contiguous(weight), dx.transpose(0, 2, 3, 1)
+        if tiles.suits(g, dx.itemsize):
+            w = tiles.walk(g, True, dx.itemsize, threads)
+            work = workspace(tiles.scratch_bytes(w, dx.itemsize, threads))
+            if tiles.over_tiles(memory, last, weight, True, weight.reshape(-1), False, target, 0,
+                                w, work, threads):
+                return dx
         *how, scratch = plan(g, dx.itemsize, threads)
-        input_adjoint(memory, last, contiguous(weight), dx.transpose(0, 2, 3, 1), tuple(g), *how,
-                      workspace(scratch), threads)
+        input_adjoint(memory, last, weight, target, tuple(g), *how, workspace(scratch), threads)
     return dx
 
 
@@ -101,6 +113,12 @@ def conv2d_weight(
     memory, x_last = image_memory(x)
     upstream, upstream_last = image_memory(upstream)
     threads = _threads(g)
+    if tiles.suits(g, x.itemsize):
+        w = tiles.walk(g, False, x.itemsize, threads)
+        work = workspace(winograd_weight.scratch_bytes(w, x.itemsize, threads))
+        if winograd_weight.weight_over_tiles(memory, x_last, upstream, upstream_last, dweight,
+                                             dbias, w, work, threads):
+            return dweight, dbias if bias else None
     rows, block, scratch = weight_plan(g, x.itemsize, threads)
     weight_adjoint(memory, x_last, upstream, upstream_last, dweight, dbias, tuple(g), rows, block,
                    workspace(scratch), threads)

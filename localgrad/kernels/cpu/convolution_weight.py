@@ -40,7 +40,7 @@ def weight_plan(g: Geometry, size: int, threads: int) -> tuple[int, int, int]:
 
 
 @njit(cache=CACHE)
-def _add_bias(sums, dy, pixels, zero):  # type: ignore[no-untyped-def]
+def add_bias(sums, dy, pixels, zero):  # type: ignore[no-untyped-def]
     """Add all pixels to the channels' sums, four at a time to spare the sums' memory."""
     channels = sums.size
     pixel_bytes = channels * size_of(zero)
@@ -115,7 +115,7 @@ def _task(  # type: ignore[no-untyped-def]
                 load_band(plain, upstream, False, out_channels, out_h, out_w,
                           first + line, lines, 0, out_w, zero)
             if dbias.size > 0:
-                _add_bias(bias_sums, here, pixels, zero)
+                add_bias(bias_sums, here, pixels, zero)
             if not panel_lies:
                 for group in range(groups):
                     pack_panels(packed + group * panels * pixels * width * size,

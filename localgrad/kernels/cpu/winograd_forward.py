@@ -1,0 +1,260 @@
+"""Winograd convolution, forward and adjoint in the input: transform, 36 products, transform back.
+
+The adjoint in the input is the same walk over the upstream gradient, with the kernel turned round
+and inputs and outputs exchanged.  A work item is a band of tiles, as many as let all three steps
+stay in the second-level cache.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from .emit import address, array_at
+from .host import CACHE, LINE, host
+from .launch import barrier, parallel, share
+from .microkernel import NARROW, RELU, reduce_product
+from .pack import lanes_of, size_of, width_of
+from .product import copy_tile
+from .window import Geometry, load_band, pack_adjoint, pack_forward
+from .winograd import (
+    KERNELS,
+    TILE,
+    outputs_of,
+    transform_inputs,
+    transform_kernel_3,
+    transform_kernel_5,
+    transform_outputs_3,
+    transform_outputs_5,
+)
+
+POINTS = TILE * TILE
+_TILES = 64  # tiles of a work item, at least: fewer would read the kernels too often
+_TILE_COST = 400  # transforming one channel of a tile to and fro, in multiply-adds
+_KERNEL_COST = 150  # transforming one kernel
+_LARGEST = 1 << 24  # bytes of all transformed kernels
+
+
+class Walk(NamedTuple):
+    """The integers of one pass over tiles of ``x``, which makes tiles of ``y``."""
+
+    batch: int
+    inputs: int
+    height: int
+    width: int
+    outputs: int
+    out_h: int
+    out_w: int
+    kernel: int
+    pad_h: int
+    pad_w: int
+    side: int  #: outputs a side of a tile
+    tiles_h: int
+    tiles_w: int
+    rows: int  #: rows of tiles in a work item
+    images: int  #: images in a work item
+    columns: int  #: columns of a padded band of images, which has all that a row of tiles needs
+    band: int  #: elements of such a band, for all rows of a work item
+    plane_in: int  #: elements between the points of a work item's transformed inputs
+    plane_out: int  #: the same of its outputs
+
+
+def _ceil(a: int, b: int) -> int:
+    return -(-a // b)
+
+
+def suits(g: Geometry, size: int) -> bool:
+    """Whether the transforms cost less than the multiplications that they save."""
+    lanes = host().lanes(size)
+    if (g.kernel_h != g.kernel_w or g.kernel_h not in KERNELS or g.groups != 1
+            or g[7:9] != (1, 1) or g[11:13] != (1, 1)  # stride, dilation
+            or g.channels % lanes or g.out_channels % lanes):
+        return False
+    side = outputs_of(g.kernel_h)
+    kernels = g.channels * g.out_channels
+    tiles = g.batch * _ceil(g.out_h, side) * _ceil(g.out_w, side)
+    here = (tiles * (POINTS * kernels + _TILE_COST * (g.channels + g.out_channels))
+            + _KERNEL_COST * kernels)
+    plain = g.batch * g.out_h * g.out_w * g.kernel_h * g.kernel_w * kernels
+    return here < 0.8 * plain and POINTS * kernels * size <= _LARGEST
+
+
+def walk(g: Geometry, adjoint: bool, size: int, threads: int) -> Walk:
+    """The forward pass of a convolution, or its adjoint in the input."""
+    kernel = g.kernel_h
+    if adjoint:
+        shape = (g.batch, g.out_channels, g.out_h, g.out_w, g.channels, g.height, g.width)
+        pads = kernel - 1 - g.pad_h, kernel - 1 - g.pad_w
+    else:
+        shape = (g.batch, g.channels, g.height, g.width, g.out_channels, g.out_h, g.out_w)
+        pads = g.pad_h, g.pad_w
+    batch, inputs, _, _, outputs, out_h, out_w = shape
+    side = outputs_of(kernel)
+    tiles_h, tiles_w = _ceil(out_h, side), _ceil(out_w, side)
+    tiles = max(_TILES, min(inputs, outputs))
+    bands = _ceil(tiles_h, max(tiles // tiles_w, 1))
+    turns = _ceil(batch, threads * max(tiles // (tiles_h * tiles_w), 1))  # of every thread
+    rows = _ceil(tiles_h, bands)
+    images = 1 if bands > 1 else _ceil(batch, threads * turns)
+    columns = tiles_w * side + kernel - 1
+    # A line more than the tiles need, for else all points would compete for the same sets of the
+    # cache.
+    whole, line = images * rows * tiles_w, LINE // size
+    return Walk(*shape, kernel, *pads, side, tiles_h, tiles_w, rows, images, columns,
+                band=(rows * side + kernel - 1) * columns * inputs,
+                plane_in=whole * inputs + line, plane_out=whole * outputs + line)
+
+
+def _own(w: Walk, width: int) -> int:
+    """Elements of a thread's own workspace: transformed tiles, a band, kernels or a tile."""
+    spare = max(2 * w.kernel**2 * w.inputs * width, w.side**2 * w.outputs)
+    return width + POINTS * (w.plane_in + w.plane_out) + w.band + spare
+
+
+def scratch_bytes(w: Walk, size: int, threads: int) -> int:
+    """Bytes of workspace: transformed kernels, and every thread's own."""
+    width = host().lanes(size) * host().vectors
+    panels = _ceil(w.outputs, width)
+    return size * (panels * POINTS * w.inputs * width + threads * _own(w, width))
+
+
+@njit(cache=CACHE)
+def load_points(v, band, x, x_last, w, first, count, first_image, last_image, zero):
+    """Transform ``count`` rows of tiles of some images; returns how many tiles they are."""
+    size, lanes = size_of(zero), lanes_of(zero)
+    side, columns = w.side, w.columns
+    place = v
+    for image in range(first_image, last_image):
+        load_band(band, x + image * w.inputs * w.height * w.width * size, x_last, w.inputs,
+                  w.height, w.width, first * side - w.pad_h, count * side + w.kernel - 1,
+                  -w.pad_w, columns, zero)
+        for i in range(count):
+            for j in range(w.tiles_w):
+                source = band + (i * columns + j) * side * w.inputs * size
+                for channel in range(0, w.inputs, lanes):
+                    transform_inputs(zero, (
+                        place + channel * size, TILE * w.plane_in, w.plane_in,
+                        source + channel * size, columns * w.inputs, w.inputs))
+                place += w.inputs * size
+    return (last_image - first_image) * count * w.tiles_w
+
+
+@njit(cache=CACHE)
+def _load_kernels(target, weight, adjoint, w, panel, spare, zero):
+    """Transform the kernels of one panel of outputs."""
+    size, width, lanes = size_of(zero), width_of(zero), lanes_of(zero)
+    taps = w.kernel * w.kernel
+    turn = 1
+    first = spare
+    if adjoint:
+        pack_adjoint(spare, weight, w.outputs, taps, w.inputs, panel * width, zero)
+        turn, first = -1, spare + (taps - 1) * w.inputs * width * size
+    else:
+        valid = min(width, w.outputs - panel * width)
+        pack_forward(spare, weight + panel * width * w.inputs * taps * size, w.inputs, taps,
+                     valid, spare + taps * w.inputs * width * size, zero)
+    step = w.inputs * width
+    for row in range(0, step, lanes):
+        where = (target + row * size, TILE * step, step,
+                 first + row * size, turn * w.kernel * step, turn * step)
+        if w.kernel == 3:
+            transform_kernel_3(zero, where)
+        else:
+            transform_kernel_5(zero, where)
+
+
+@njit(cache=CACHE)
+def _store_tile(y, m, bias, flags, watch, w, image, row, column, spare, zero):
+    """Transform one tile of all outputs back; what lies outside the image is dropped."""
+    size, lanes = size_of(zero), lanes_of(zero)
+    side = w.side
+    target = y + ((image * w.out_h + row) * w.out_w + column) * w.outputs * size
+    across, down = min(side, w.out_w - column), min(side, w.out_h - row)
+    whole = across == side and down == side
+    place = target if whole else spare
+    line = w.out_w * w.outputs if whole else side * w.outputs
+    for channel in range(0, w.outputs, lanes):
+        where = (place + channel * size, line, w.outputs,
+                 m + channel * size, TILE * w.plane_out, w.plane_out,
+                 bias + channel * size if bias != 0 else 0, flags & RELU, watch)
+        if w.kernel == 3:
+            transform_outputs_3(zero, where)
+        else:
+            transform_outputs_5(zero, where)
+    if not whole:
+        copy_tile(target, w.out_w * w.outputs, spare, side * w.outputs, down,
+                  across * w.outputs, zero)
+
+
+@njit(cache=CACHE)
+def _task(
+    x, x_last, weight, adjoint, bias, has_bias, y, flags, w, own, finite, work, thread,
+    threads,
+):
+    zero = y.dtype.type(0)
+    size, width, lanes = size_of(zero), width_of(zero), lanes_of(zero)
+    panels = (w.outputs + width - 1) // width
+    panel_bytes = POINTS * w.inputs * width * size
+    watch = work + panels * panel_bytes + thread * own * size
+    v = watch + width * size
+    m = v + POINTS * w.plane_in * size
+    band = m + POINTS * w.plane_out * size
+    spare = band + w.band * size
+
+    low, high = share(panels, thread, threads)
+    for panel in range(low, high):
+        _load_kernels(work + panel * panel_bytes, address(weight), adjoint, w, panel, spare, zero)
+    barrier(threads)
+
+    seen = array_at(watch, lanes, zero)
+    seen[:] = zero
+    bands = (w.tiles_h + w.rows - 1) // w.rows
+    groups = (w.batch + w.images - 1) // w.images
+    low, high = share(groups * bands, thread, threads)
+    for number in range(low, high):
+        first_image, first = number // bands * w.images, number % bands * w.rows
+        last_image = min(first_image + w.images, w.batch)
+        count = min(w.rows, w.tiles_h - first)
+        tiles = load_points(v, band, address(x), x_last, w, first, count, first_image, last_image,
+                            zero)
+        for point in range(POINTS):
+            for panel in range(panels):
+                narrow = NARROW if w.outputs - panel * width <= lanes else 0
+                reduce_product(zero, (
+                    tiles, m + (point * w.plane_out + panel * width) * size, w.outputs,
+                    v + point * w.plane_in * size, w.inputs, 1,
+                    work + panel * panel_bytes + point * w.inputs * width * size, width, w.inputs,
+                    1, 0, 0, 1, 0, 0, 0, narrow))
+        place = m
+        for image in range(first_image, last_image):
+            for i in range(first, first + count):
+                for j in range(w.tiles_w):
+                    _store_tile(address(y), place, address(bias) if has_bias else 0, flags, watch,
+                                w, image, i * w.side, j * w.side, spare, zero)
+                    place += w.outputs * size
+    for lane in range(lanes):
+        finite[thread] &= seen[lane] == 0
+
+
+@njit(cache=CACHE)
+def _walk(x, x_last, weight, adjoint, bias, has_bias, y, flags, w, own, finite, work,
+          threads):
+    parallel(_task, (x, x_last, weight, adjoint, bias, has_bias, y, flags, w, own, finite, work),
+             threads)
+
+
+def over_tiles(
+    x: np.ndarray, x_last: bool, weight: np.ndarray, adjoint: bool, bias: np.ndarray,
+    has_bias: bool, y: np.ndarray, flags: int, w: Walk, work: int, threads: int,
+) -> bool:
+    """Fill ``y``, channels last; False where it must be made anew by the plain sum.
+
+    Infinity and NaN spread through a tile, where the plain sum keeps them to the outputs that
+    depend on them.
+    """
+    finite = np.ones(threads, np.bool_)
+    own = _own(w, host().lanes(y.itemsize) * host().vectors)
+    _walk(x, x_last, weight, adjoint, bias, has_bias, y, flags, w, own, finite, work, threads)
+    return bool(finite.all())

@@ -1,0 +1,154 @@
+"""Winograd convolution, adjoint in the weight: transformed tiles of x and of dy meet in 36 sums.
+
+    dweight = Gᵀ [sum over tiles of (Bᵀ x B) ⊗ (A dy Aᵀ)] G
+
+Every thread sums its own images; the threads' sums are added in order, and only then transformed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from .convolution_weight import add_bias
+from .emit import address, array_at
+from .host import CACHE, host
+from .launch import barrier, parallel, share
+from .microkernel import ACCUMULATE, NARROW, reduce_product
+from .pack import lanes_of, size_of, transpose, width_of
+from .window import load_band
+from .winograd import (
+    TILE,
+    transform_sums_3,
+    transform_sums_5,
+    transform_upstream_3,
+    transform_upstream_5,
+)
+from .winograd_forward import POINTS, Walk, load_points
+
+
+def _own(w: Walk, lanes: int) -> int:
+    """Elements of a thread's own workspace: sums, tiles and bands of both, kernels, bias."""
+    tiles = POINTS * (w.inputs * w.outputs + w.plane_in + w.plane_out)
+    return tiles + w.band + _upstream_band(w) + w.kernel**2 * w.inputs * lanes + w.outputs
+
+
+def _upstream_band(w: Walk) -> int:
+    return w.rows * w.side * w.tiles_w * w.side * w.outputs
+
+
+def scratch_bytes(w: Walk, size: int, threads: int) -> int:
+    """Bytes of workspace of all threads."""
+    return size * threads * _own(w, host().lanes(size))
+
+
+@njit(cache=CACHE)
+def _load_upstream(z, band, dy, dy_last, w, first, count, first_image, last_image, sums, zero):
+    """Transform the upstream gradient of rows of tiles; adds its pixels to ``sums``, if any."""
+    size, lanes = size_of(zero), lanes_of(zero)
+    side = w.side
+    in_place = dy_last and w.out_h % side == 0 and w.out_w % side == 0
+    columns = w.tiles_w * side
+    place = z
+    for image in range(first_image, last_image):
+        source = dy + image * w.outputs * w.out_h * w.out_w * size
+        here = band
+        if in_place:
+            here = source + first * side * columns * w.outputs * size
+        else:
+            load_band(band, source, dy_last, w.outputs, w.out_h, w.out_w, first * side,
+                      count * side, 0, columns, zero)
+        if sums.size > 0:
+            add_bias(sums, here, count * side * columns, zero)
+        for i in range(count):
+            for j in range(w.tiles_w):
+                tile = here + (i * columns + j) * side * w.outputs * size
+                for channel in range(0, w.outputs, lanes):
+                    where = (place + channel * size, TILE * w.plane_out, w.plane_out,
+                             tile + channel * size, columns * w.outputs, w.outputs)
+                    if w.kernel == 3:
+                        transform_upstream_3(zero, where)
+                    else:
+                        transform_upstream_5(zero, where)
+                place += w.outputs * size
+
+
+@njit(cache=CACHE)
+def _task(x, x_last, dy, dy_last, dweight, dbias, w, own, upstream_band, work, thread,
+          threads):
+    zero = dweight.dtype.type(0)
+    size, width, lanes = size_of(zero), width_of(zero), lanes_of(zero)
+    panels = (w.outputs + width - 1) // width
+    taps = w.kernel * w.kernel
+    sums_count = POINTS * w.inputs * w.outputs
+    sums = work + thread * own * size
+    v = sums + sums_count * size
+    z = v + POINTS * w.plane_in * size
+    x_band = z + POINTS * w.plane_out * size
+    dy_band = x_band + w.band * size
+    spare = dy_band + upstream_band * size
+    bias_place = spare + taps * w.inputs * lanes * size
+    bias_sums = array_at(bias_place, dbias.size, zero)
+    bias_sums[:] = zero
+    array_at(sums, sums_count, zero)[:] = zero
+
+    bands = (w.tiles_h + w.rows - 1) // w.rows
+    groups = (w.batch + w.images - 1) // w.images
+    low, high = share(groups * bands, thread, threads)
+    for number in range(low, high):
+        first_image, first = number // bands * w.images, number % bands * w.rows
+        last_image = min(first_image + w.images, w.batch)
+        count = min(w.rows, w.tiles_h - first)
+        tiles = load_points(v, x_band, address(x), x_last, w, first, count, first_image,
+                            last_image, zero)
+        _load_upstream(z, dy_band, address(dy), dy_last, w, first, count, first_image,
+                       last_image, bias_sums, zero)
+        for point in range(POINTS):
+            for panel in range(panels):
+                narrow = NARROW if w.outputs - panel * width <= lanes else 0
+                reduce_product(zero, (
+                    w.inputs, sums + (point * w.inputs * w.outputs + panel * width) * size,
+                    w.outputs, v + point * w.plane_in * size, 1, w.inputs,
+                    z + (point * w.plane_out + panel * width) * size, w.outputs, tiles,
+                    1, 0, 0, 1, 0, 0, 0, ACCUMULATE | narrow))
+    barrier(threads)
+
+    low, high = share(sums_count, thread, threads)
+    total = array_at(work + low * size, high - low, zero)
+    for other in range(1, threads):
+        total += array_at(work + (other * own + low) * size, high - low, zero)
+    if thread == 0:
+        dbias[:] = zero
+        for other in range(threads):
+            dbias += array_at(bias_place + other * own * size, dbias.size, zero)
+    barrier(threads)
+
+    # Gᵀ … G, and from (tap, input, output) to PyTorch's layout.
+    step = w.inputs * w.outputs
+    low, high = share(w.outputs // lanes, thread, threads)
+    for block in range(low, high):
+        for channel in range(w.inputs):
+            where = (spare + channel * taps * lanes * size, w.kernel * lanes, lanes,
+                     work + (channel * w.outputs + block * lanes) * size, TILE * step, step)
+            if w.kernel == 3:
+                transform_sums_3(zero, where)
+            else:
+                transform_sums_5(zero, where)
+        depth = w.inputs * taps
+        transpose(address(dweight) + block * lanes * depth * size, depth, spare, lanes, depth,
+                  lanes, zero)
+
+
+@njit(cache=CACHE)
+def _over_tiles(x, x_last, dy, dy_last, dweight, dbias, w, own, upstream_band, work, threads):
+    parallel(_task, (x, x_last, dy, dy_last, dweight, dbias, w, own, upstream_band, work), threads)
+
+
+def weight_over_tiles(
+    x: np.ndarray, x_last: bool, dy: np.ndarray, dy_last: bool, dweight: np.ndarray,
+    dbias: np.ndarray, w: Walk, work: int, threads: int,
+) -> bool:
+    """Fill ``dweight`` and, unless it is empty, ``dbias``; False where the plain sum must."""
+    own = _own(w, host().lanes(x.itemsize))
+    _over_tiles(x, x_last, dy, dy_last, dweight, dbias, w, own, _upstream_band(w), work, threads)
+    return bool(np.isfinite(dweight).all())
