@@ -108,7 +108,8 @@ def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x)), through tanh, which neither overflows nor loses its small end."""
     if x.__class__ is not numpy.ndarray and hasattr(x, "sigmoid"):
         return x.sigmoid()  # a Tensor, or a symbol
-    return numpy.tanh(x * 0.5) * 0.5 + 0.5
+    half = beside(0.5, x.dtype)
+    return numpy.tanh(x * half) * half + half
 
 
 def softplus(x: Any) -> Any:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy
 
+from localgrad.kernels.reference import beside
+
 
 def prepared(w: Any, g: Any, options: dict[str, Any]) -> Any:
     """The gradient to descend: negated to climb, with the weights' decay added."""
@@ -25,7 +27,7 @@ def sgd_step(
     plain = velocities is None and not options["maximize"] and not options["weight_decay"]
     for index, (w, g) in enumerate(zip(values, gradients)):
         if plain:
-            w -= g * lr
+            w -= g * (beside(lr, g.dtype) if lr else lr)
             continue
         g = prepared(w, g, options)
         if velocities is not None:
