@@ -92,26 +92,29 @@ class BaseLedger(ABC):
 
     # -- out of the house ----------------------------------------------------------------------
 
+    def complete(self) -> LedgerRecord:
+        """The record as it leaves the house: with findings, and what takes a second sweep."""
+        self.findings()
+        return self.record
+
     def to_json(self, path: str | Path | None = None) -> str:
         """The ledger as JSON text (`docs/ledger-format.md`); written to `path` if given."""
-        self.findings()
+        record = self.complete()
         if path is not None:
-            interchange.save(self.record, path)
-        return interchange.dumps(self.record)
+            interchange.save(record, path)
+        return interchange.dumps(record)
 
     def to_html(self, path: str | Path) -> Path:
         """Write the interactive report: one file that needs no network."""
         from localgrad.report.html import write_html
 
-        self.findings()
-        return write_html(interchange.to_dict(self.record), path)
+        return write_html(interchange.to_dict(self.complete()), path)
 
     def widget(self, height: int = 720) -> Any:
         """The interactive report as the output of a notebook's cell (needs `anywidget`)."""
         from localgrad.report.widget import ledger_widget
 
-        self.findings()
-        return ledger_widget(interchange.to_dict(self.record), height)
+        return ledger_widget(interchange.to_dict(self.complete()), height)
 
     def to_frame(self) -> Any:
         """The edges as a pandas DataFrame, each with its source's and consumer's names."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from localgrad import errors_of_ledgers as errors
+from localgrad.errors import GraphError
 from localgrad.graph.record import state
 from localgrad.ledger.base import BaseLedger
 from localgrad.ledger.build import Build
@@ -55,6 +57,7 @@ class Ledger(BaseLedger):
         self._recorder = Recorder(level, self.thresholds)
         self._built: Build | None = None
         self._replays: dict[int, Replay] = {}
+        self._is_worked_out: Build | None = None
 
     def __enter__(self) -> Ledger:
         if state.observer is not None:
@@ -123,10 +126,27 @@ class Ledger(BaseLedger):
 
         return element_products(self._replay_of(edge), self._build(), edge.id, index)
 
+    def complete(self) -> LedgerRecord:
+        """With one element of every local rule worked out, where the values are still there."""
+        from localgrad.ledger.worked import work_out
+
+        record, build = super().complete(), self._build()
+        if self._is_worked_out is not build:
+            self._is_worked_out = build
+            for sweep in range(len(self._recorder.sweeps)):
+                nodes = {
+                    node: record.nodes[i] for (node, at), i in build.ids.items() if at == sweep
+                }
+                with suppress(GraphError):  # parameters that have moved on
+                    work_out(self._replay(sweep), nodes)
+        return record
+
     def _replay_of(self, edge: EdgeRecord) -> Replay:
+        return self._replay(self.record.nodes[edge.source].sweep)
+
+    def _replay(self, sweep: int) -> Replay:
         from localgrad.ledger.replay import Replay
 
-        sweep = self.record.nodes[edge.source].sweep
         if sweep not in self._replays:
             self._replays[sweep] = Replay(self._recorder, sweep)
         return self._replays[sweep]

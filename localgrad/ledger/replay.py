@@ -50,13 +50,17 @@ class Replay:
         One sweep hears all of them; those of the source that was asked for last are kept.
         """
         if self._heard is None or self._heard[0] is not source:
-            listener = _Listener(self.of[source], self.original)
-            self._run(self.roots, listener, None)
+            listener = _Contributions(self.of[source], self.original)
+            self.listen(listener)
             self._heard = source, listener.found
         return self._heard[1]
 
+    def listen(self, listener: Listener) -> None:
+        """Sweep from where the recorded sweep began; the listener hears of every node."""
+        self._run(self.roots, listener, None)
+
     def _run(
-        self, upstreams: dict[Node, Any], listener: _Listener | None, wanted: set[Node] | None
+        self, upstreams: dict[Node, Any], listener: Listener | None, wanted: set[Node] | None
     ) -> dict[Node, Any]:
         starts = {self.of[node]: value for node, value in upstreams.items()}
         before = state.observer
@@ -70,24 +74,15 @@ class Replay:
             state.observer = before
 
 
-class _Listener:
-    """An observer that keeps what the consumers of one node received, and what they sent to it."""
-
-    def __init__(self, source: Node, original: dict[Node, Node]) -> None:
-        self.source = source
-        self.original = original
-        self.found: Contributions = {}
+class Listener:
+    """An observer of a replay, in which nothing is made, cut or changed."""
 
     def arrived(self, node: Node, upstream: Any) -> None:
         """What matters is told again by `sent`."""
 
     def sent(self, node: Node, upstream: Any, downstreams: Any, needs: Any) -> None:
-        if node.op.into is not None and needs[0] is self.source:
-            downstreams = node.op.pull(node, upstream, (), needs)  # the engine added it in place
-        for argument, (source, array) in enumerate(zip(needs, downstreams)):
-            if source is self.source and array is not None:
-                kept = xp.array(array) if isinstance(array, xp.ndarray) else array
-                self.found[self.original[node], argument] = upstream, kept
+        """`node` received `upstream` and sends `downstreams` to the nodes in `needs`."""
+        raise NotImplementedError
 
     def made(self, node: Node, y: Any, values: Any) -> None:
         """Rules run on arrays make no nodes; a checkpoint's inner ones are its own affair."""
@@ -100,3 +95,20 @@ class _Listener:
 
     def mutated(self, node: Node, change: Any) -> None:
         """The sweep raises; `Replay.sweep` says what it means."""
+
+
+class _Contributions(Listener):
+    """Keeps what the consumers of one node received, and what they sent to it."""
+
+    def __init__(self, source: Node, original: dict[Node, Node]) -> None:
+        self.source = source
+        self.original = original
+        self.found: Contributions = {}
+
+    def sent(self, node: Node, upstream: Any, downstreams: Any, needs: Any) -> None:
+        if node.op.into is not None and needs[0] is self.source:
+            downstreams = node.op.pull(node, upstream, (), needs)  # the engine added it in place
+        for argument, (source, array) in enumerate(zip(needs, downstreams)):
+            if source is self.source and array is not None:
+                kept = xp.array(array) if isinstance(array, xp.ndarray) else array
+                self.found[self.original[node], argument] = upstream, kept

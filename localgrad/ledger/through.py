@@ -8,9 +8,8 @@ from localgrad.graph.node import Node
 from localgrad.kernels import reference as xp
 from localgrad.ledger.build import Build
 from localgrad.ledger.replay import Replay
+from localgrad.ledger.worked import Product, products
 from localgrad.tensor import Tensor
-
-_MOST_TERMS = 4_000_000  # a tangent with more outputs is not spelled out
 
 
 def ends_of(build: Build, edge: int) -> tuple[Node, Node, int]:
@@ -37,27 +36,11 @@ def through(replay: Replay, build: Build, edge: int) -> dict[str, Any]:
 
 def element_products(
     replay: Replay, build: Build, edge: int, index: tuple[int, ...]
-) -> list[tuple[tuple[int, ...], float, float]]:
-    """The products that add up to one element of a contribution: (element j of the consumer's
-    value, its upstream, the local gradient ∂yⱼ/∂xᵢ), for all j where the latter is not zero.
-
-    ∂yⱼ/∂xᵢ for all j is the forward sweep of the unit vector at i through the one node.
-    """
+) -> list[Product]:
+    """The products that add up to one element of a contribution: see `worked.products`."""
     source, consumer, argument = ends_of(build, edge)
     upstream, contribution = replay.contributions(source)[consumer, argument]
-    node = replay.of[consumer]
-    if not isinstance(upstream, xp.ndarray) or upstream.size > _MOST_TERMS:
-        return []
-    unit = xp.zeros_like(contribution)
-    unit[index] = 1
-    tangents = [unit if i == argument else None for i in range(len(node.inputs))]
-    local = node.op.push(node, tangents, node.kept)
-    local = getattr(local, "value", local)
-    used = xp.argwhere(local)
-    return [
-        (tuple(place), float(upstream[tuple(place)]), float(local[tuple(place)]))
-        for place in used.tolist()
-    ]
+    return products(replay.of[consumer], argument, contribution, index, upstream)
 
 
 def _leaf_name(build: Build, node: Node) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from localgrad.ledger.model import Finding, LedgerRecord
 from localgrad.ledger.paths import strongest_routes
+from localgrad.ledger.worked import arithmetic
 from localgrad.report.profile import Bar, profile
 from localgrad.report.routes import route_tree
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 _COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 _BRANCHES = ("blue", "magenta", "cyan", "green", "yellow")
 _WIDTH = 40
-_MOST_PRODUCTS = 4
 _MOST_TERMS = 12
 _CHIPS = 5
 _ROUTES = 3
@@ -232,21 +232,7 @@ def _term(term: Term, rules: set[str]) -> Iterable[Any]:
     if edge.reduced_axes:
         yield Text(f"            summed over axes {edge.reduced_axes} that were broadcast")
     if term.value is not None:
-        yield Text(f"            {_arithmetic(term)}")
-
-
-def _arithmetic(term: Term) -> str:
-    """``upstream × local + … = value``, the largest products first."""
-    products = sorted(term.products, key=lambda pair: -abs(pair[0] * pair[1]))
-    shown = " + ".join(f"{g:.4g}×{_signed(t)}" for g, t in products[:_MOST_PRODUCTS])
-    rest = products[_MOST_PRODUCTS:]
-    if rest:
-        shown += f" + {len(rest)} more ({sum(g * t for g, t in rest):.3g})"
-    return f"{shown} = {term.value:.6g}" if shown else f"= {term.value:.6g}"
-
-
-def _signed(value: float) -> str:
-    return f"({value:.4g})" if value < 0 else f"{value:.4g}"
+        yield Text(f"            {arithmetic(term.products, term.value)}")
 
 
 def _number(value: float | int | str | None) -> str:

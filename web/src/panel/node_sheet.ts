@@ -157,8 +157,13 @@ function source(node: LedgerNode, context: Context): Section[] {
   return [{ kind: "source", heading: within, file: node.file, first, lines, marked: node.line }];
 }
 
-/** `upstream × local = downstream` of every argument, in root mean squares. */
+/** `upstream × local = downstream`: of one element, where the values were kept, and of all, as rms. */
 function numbersOf(node: LedgerNode, metrics: Metrics): string | null {
+  const one = metrics.step === null && node.local ? `one element: upstream × local = downstream\n${node.local}` : null;
+  return [one, rmsOf(node, metrics)].filter(Boolean).join("\n\n") || null;
+}
+
+function rmsOf(node: LedgerNode, metrics: Metrics): string | null {
   const upstream = metrics.upstreamRms(node);
   const lines = node.downstream.slice(0, MOST_LINES).flatMap((id) => {
     const edge = metrics.ledger.edges[id]!;
@@ -183,7 +188,7 @@ export function nodeSheet(node: LedgerNode, context: Context): Sheet {
   if (node.step !== null) tags.push(`call ${node.step + 1}`);
   if (node.sweep) tags.push(`sweep ${node.sweep + 1}`);
   const sections: Section[] = [...notices(node, context)];
-  const local = node.local ?? numbersOf(node, metrics);
+  const local = numbersOf(node, metrics);
   if (node.formula || local) sections.push({ kind: "formula", heading: "Local rule", rules: node.formula ? rulesOf(node.formula) : [], local });
   sections.push(statistics(metrics.ledger.nodes[node.id]!, other, metrics), ...upstream(node, context), ...downstream(node, context));
   if (context.ledger.steps.length > 1) sections.push({ kind: "series", heading: "Gradient norm over the recorded steps", node: node.id });
