@@ -8,6 +8,7 @@ import pytest
 
 import localgrad as lg
 from localgrad import cli
+from localgrad.ledger.interchange import load
 from localgrad.train import run
 from localgrad.train.inspection import record
 from localgrad.train.metrics import read
@@ -127,7 +128,17 @@ def test_report_is_written_again(trained, localgrad, tmp_path):
     page.unlink()
     code, out, _ = localgrad("report", "here")
     assert code == 0 and "here/report.html" in out
-    assert "<html" in page.read_text().lower()
+    assert "<title>tiny, after step 6" in page.read_text()
+
+
+def test_the_report_tells_everything_of_the_end(trained, tmp_path):
+    """Values over gradients with their distributions, every rule with its numbers, the steps."""
+    record = load(tmp_path / "here" / "ledger.json")
+    assert record.level == "values" and record.steps
+    for node in record.nodes:
+        large = [stats for stats in (node.value, node.upstream) if stats and stats.size > 1]
+        assert all(stats.histogram for stats in large)
+        assert (node.local is None) == (node.kind in ("parameter", "input"))
 
 
 def test_recipes_are_listed(localgrad):

@@ -48,6 +48,8 @@ def explain_parameter(console: Console, folder: Path, name: str, index: str | No
         raise errors.unknown_parameter(name, shapes)
     element = None if index is None else read_index(index, name, shapes[name])
     ledger = record(training, "values")
+    recipe = Path(training.run.settings.recipe).stem
+    ledger.record.title = f"{recipe}, after step {training.step:,}"
     console.print(
         f"{Path(training.run.settings.recipe).stem}, after step {training.step:,}, on the first "
         f"{training.recipe.batch_size} examples of its training set",
@@ -101,7 +103,9 @@ def write_report(console: Console, folder: Path) -> Path:
 
 def save_report(training: Training) -> None:
     """Record one step and write it beside the run, as JSON and as an HTML page."""
-    ledger = record(training, "edges")
+    ledger = record(training, "values")
+    recipe = Path(training.run.settings.recipe).stem
+    ledger.record.title = f"{recipe}, after step {training.step:,}"
     attach(ledger.record, training.run.folder)
     ledger.to_json(training.run.folder / "ledger.json")
     ledger.to_html(training.run.report)
