@@ -1,8 +1,8 @@
 """The one thread pool that every kernel runs on.
 
 The workers are daemon threads of Python that entered one compiled loop and never take the
-interpreter's lock again.  A worker spins for some microseconds after a task, because the next
-kernel of a training step follows at once, and then sleeps on a condition variable, so that an idle
+interpreter's lock again.  A worker spins for a millisecond or two after a task, because the next
+kernel of a training step follows soon, and then sleeps on a condition variable, so that an idle
 pool costs nothing and starves nobody.  A launch on a spinning pool costs less than a microsecond.
 
 After a fork the child has no workers; ``restart_after_fork`` makes it start its own at its first
@@ -39,7 +39,9 @@ _GENERATION, _TASK, _DATA, _THREADS = 0, 8, 16, 24
 _DONE, _ARRIVED, _PHASE, _SLEEPERS, _STOP = 128, 256, 384, 512, 640
 _MUTEX, _CONDITION, _SIZE = 768, 1024, 1280
 
-_SPINS = 4000  # waiting rounds before a worker sleeps: about 100 microseconds
+# Waiting rounds before a worker sleeps: about 1.5 milliseconds, ten times what Python takes between
+# two kernels of a training step, since to wake a worker costs more than many a kernel.
+_SPINS = 40000
 _PATIENCE = 2000  # rounds before a thread that waits for others lets them have its core
 
 _int = types.int32
