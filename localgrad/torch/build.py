@@ -16,9 +16,10 @@ from localgrad.torch import names
 from localgrad.torch.cut_records import record_cuts, record_lost_losses, take_in_cut_sources
 from localgrad.torch.describe import Describe
 from localgrad.torch.folding import folded
+from localgrad.torch.joins import Join, Sent, Target
 from localgrad.torch.recorder import Recorder
 from localgrad.torch.statistics import densely
-from localgrad.torch.sweep import Join, Sent, Sweep, Target
+from localgrad.torch.sweep import Sweep
 
 Key = tuple[int, int, int]  # sweep, index of the node, and output (-1: the node itself)
 

@@ -155,8 +155,8 @@ class Describe:
             record.shape = list(known.shape)
             record.dtype = str(known.dtype).removeprefix("torch.")
         key = entry.node._sequence_nr(), slot
-        row = sweep.root_rows.get((index, slot), entry.log.values.get(key))
-        if row is not None:
+        row = sweep.root_rows.get((index, slot), entry.log.values.get(key, -1))
+        if row >= 0:
             record.value = self.meter.stats(row, 1.0, entry.log.tensors.get(key))
         count = entry.log.units.get(key)
         if count is not None:

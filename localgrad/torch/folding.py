@@ -6,8 +6,9 @@ reader the weight is the linear layer's own.
 
 from __future__ import annotations
 
+from localgrad.torch.joins import Target
 from localgrad.torch.names import is_cast, is_permutation
-from localgrad.torch.sweep import Sweep, Target
+from localgrad.torch.sweep import Sweep
 
 
 def folded(sweep: Sweep) -> dict[int, Target]:

@@ -189,7 +189,7 @@ class Watch(TorchFunctionMode):
         """A call made nodes: remember its line and measure its results."""
         log, module = self.log, self.modules.current
         inputs = tensors_in(args, kwargs)
-        outputs = (result,) if isinstance(result, Tensor) else tensors_in((result,), {})
+        outputs = [result] if isinstance(result, Tensor) else tensors_in((result,), {})
         log.starts.append(first)
         log.calls.append(
             Call(
@@ -198,15 +198,16 @@ class Watch(TorchFunctionMode):
                 name,
                 place or here(3),
                 module,
-                tuple([tuple(tensor.shape) for tensor in inputs]),
-                tuple([id(tensor) for tensor in (*inputs, *outputs)]),
+                tuple([tensor.shape for tensor in inputs]),
+                tuple([id(tensor) for tensor in inputs + outputs]),
             )
         )
         if called_by_scaler(3) and len(inputs) > 1:
             log.scales.append(inputs[1])
         for output in outputs:
-            if output.requires_grad and output.grad_fn is not None:
-                self._measure((output.grad_fn._sequence_nr(), output.output_nr), output, inputs)
+            maker = output.grad_fn
+            if maker is not None:
+                self._measure((maker._sequence_nr(), output.output_nr), output, inputs)
             elif self.cuts.worth_following(inputs):
                 self.cuts.constant(name, output, inputs, here(3), module)
         if self.cuts.living:
@@ -215,7 +216,7 @@ class Watch(TorchFunctionMode):
     def _measure(self, key: tuple[int, int], output: Tensor, inputs: list[Tensor]) -> None:
         """Statistics of one result; those of a mere view are already known."""
         log, meter = self.log, self.meter
-        row = self._row_of_viewed(output, inputs)
+        row = self._row_of_view(output, inputs) if output._is_view() else None
         if row is None:
             value = output.detach()
             row = meter.add(value)
@@ -223,21 +224,25 @@ class Watch(TorchFunctionMode):
             count = count_units(call.name, value, row, meter, self.thresholds)
             if count is not None:
                 log.units[key] = count
-            if value.is_cpu and meter.nonfinite(row):
+            if meter.nonfinite(row) and value.is_cpu:
                 self._look_for_bad_inputs(key[0], inputs)
         log.values[key] = row
         if self.keeps_values:
             log.tensors[key] = output.detach().clone()
 
-    def _row_of_viewed(self, output: Tensor, inputs: list[Tensor]) -> int | None:
-        if not inputs or not output._is_view():
+    def _row_of_view(self, output: Tensor, inputs: list[Tensor]) -> int | None:
+        """The row of the value that ``output`` is a view of; -1 for a part of it, which shows
+        nothing that the whole does not; None where there is none, or the level wants it too."""
+        base = inputs[0] if inputs else output
+        if base is output or base.grad_fn is None:
             return None
-        base = inputs[0]
-        if base is output or base.grad_fn is None or base.numel() != output.numel():
+        row = self.log.values.get((base.grad_fn._sequence_nr(), base.output_nr))
+        if row is None:
             return None
-        if base.data_ptr() != output.data_ptr():
-            return None
-        return self.log.values.get((base.grad_fn._sequence_nr(), base.output_nr))
+        if base.numel() == output.numel() and base.data_ptr() == output.data_ptr():
+            return row
+        is_part = output._base is (base._base if base._is_view() else base)
+        return -1 if is_part and self.meter.quick else None
 
     def _look_for_bad_inputs(self, number: int, inputs: list[Tensor]) -> None:
         for tensor in inputs:

@@ -97,6 +97,12 @@ def is_permutation(op: str) -> bool:
     return stem(op) in ("t", "transpose", "permute", "view", "reshape", "unsafe_view", "alias")
 
 
+@cache
+def rearranges(op: str) -> bool:
+    """Whether the gradient that the operation sends is the one it was given, in another shape."""
+    return is_permutation(op) or stem(op) in ("reshape_alias", "squeeze", "unsqueeze")
+
+
 def is_cast(op: str) -> bool:
     """Whether the operation changes the dtype or device and nothing else."""
     return stem(op) in ("to_copy", "to", "_to_copy")

@@ -26,10 +26,11 @@ from localgrad import errors_of_ledgers as errors
 from localgrad.ledger.thresholds import Thresholds
 from localgrad.torch.cuts import OpenCut
 from localgrad.torch.forward import Change, Log, Watch
+from localgrad.torch.joins import Target
 from localgrad.torch.modules import ModuleTracker
 from localgrad.torch.places import Place, here, local_variables, name_of
 from localgrad.torch.statistics import Meter
-from localgrad.torch.sweep import GradBefore, Sweep, Target, unfinished
+from localgrad.torch.sweep import GradBefore, Sweep
 from localgrad.torch.walk import Entry, roots_of
 
 _CHANGED = re.compile(r"is at version (\d+); expected version (\d+)")
@@ -151,7 +152,11 @@ class Recorder:
         place = here(3)
         differentiable = bool(args[2]) if len(args) > 2 else bool(kwargs.get("create_graph"))
         sweep = Sweep(
-            self.meter, self.level, None if place is None else place.where, differentiable
+            self.meter,
+            self.level,
+            None if place is None else place.where,
+            differentiable,
+            bool(kwargs.get("accumulate_grad")) and not are_averaged(),
         )
         self.sweeps.append(sweep)
         self._running.append(sweep)
@@ -269,27 +274,29 @@ class Recorder:
 
     def _note_gradients(self, sweep: Sweep, after: bool = False) -> None:
         """The ``.grad`` of every parameter before and after, where one was there before."""
+        meter, new = self.meter, []
         with torch.no_grad():
             for index, entry in enumerate(sweep.graph.entries):
-                variable = entry.variable
-                if variable is None:
+                if entry.variable is None:
                     continue
-                grad = variable.grad
+                if index not in sweep.parameter_rows:  # afterwards: found in a checkpoint
+                    new.append((index, entry.variable.detach()))
+                grad = entry.variable.grad
+                if grad is None:
+                    continue
                 if not after:
-                    sweep.parameter_rows[index] = self.meter.add(variable.detach())
-                    if grad is not None:
-                        sweep.grads[index] = GradBefore(self.meter.add(grad.detach()), -1)
-                elif index not in sweep.parameter_rows:  # found in a checkpoint, meanwhile
-                    sweep.parameter_rows[index] = self.meter.add(variable.detach())
-                elif grad is not None and index in sweep.grads:
-                    row = self.meter.add(grad.detach())
+                    sweep.grads[index] = GradBefore(meter.add(grad.detach()), -1)
+                elif index in sweep.grads:
+                    row = meter.add(grad.detach())
                     sweep.grads[index] = sweep.grads[index]._replace(after=row)
+            rows = meter.add_many([variable for _, variable in new])
+        sweep.parameter_rows.update(zip([index for index, _ in new], rows))
 
     def _explain(self, sweep: Sweep, error: BaseException) -> None:
         """Find the operation that overwrote a value which a node had kept."""
         sweep.error = str(error) or type(error).__name__
         versions = _CHANGED.search(sweep.error)
-        failed = unfinished(sweep.graph, sweep.done)
+        failed = sweep.unfinished()
         if versions is None or failed is None:
             return
         expected = int(versions[2])
@@ -312,6 +319,11 @@ def leave_mode(mode: Watch) -> bool:
     for other in reversed(above):
         _push_mode(other)
     return True
+
+
+def are_averaged() -> bool:
+    """Whether several processes train together: ``.grad`` then holds what they agreed on."""
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 
 @contextmanager

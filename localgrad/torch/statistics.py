@@ -44,14 +44,27 @@ class Meter:
 
     def add(self, tensor: Tensor) -> int:
         """Measure one tensor, which requires no gradient."""
-        if self.quick and tensor.is_cpu and tensor.dtype in _WIDE:
-            # A sum of squares that is very small or very large may have lost everything.
-            vector = flat(tensor)
-            if vector is not None:
-                square: float = torch.dot(vector, vector).item()
-                if _SMALLEST < square < _LARGEST:
-                    return self._squared(square, tensor.numel())
+        vector = vector_of(tensor) if self.quick else None
+        if vector is not None:
+            square: float = torch.dot(vector, vector).item()
+            if _SMALLEST < square < _LARGEST:
+                self.squares.append(square)
+                self.places.append(vector.numel())
+                return len(self.places) - 1
         return self._placed(self._table_row(tensor))
+
+    def add_many(self, tensors: list[Tensor]) -> list[int]:
+        """Measure tensors that require no gradient, and read the numbers at once."""
+        vectors = [v for v in map(vector_of, tensors) if v is not None] if self.quick else []
+        if not vectors or len(vectors) < len(tensors):
+            return [self.add(tensor) for tensor in tensors]
+        squares = torch.stack([torch.dot(vector, vector) for vector in vectors]).tolist()
+        return [
+            self.enter(square, tensor.numel())
+            if is_trusted(square)
+            else self._placed(self._table_row(tensor))
+            for square, tensor in zip(squares, tensors)
+        ]
 
     def add_all(self, tensor: Tensor) -> int:
         """Measure all moments of one tensor, at every level."""
@@ -65,10 +78,6 @@ class Meter:
         if any(part.is_sparse for part in parts):
             parts, total = [densely(part) for part in parts], densely(total)
         if total.is_cpu:
-            if self.quick and total.dtype in _WIDE:
-                found = self._quick_join(parts, total)
-                if found is not None:
-                    return found
             first, difference = self.moments.add_join(
                 [as_array(part) for part in parts], as_array(total)
             )
@@ -86,12 +95,22 @@ class Meter:
         rows = [self._placed(first + offset) for offset in range(len(parts))]
         return rows, self.number(torch.dot(gap, gap))
 
-    def number(self, value: Tensor) -> int:
-        """Keep one number that was computed on the device; return its index in ``numbers``."""
-        self.numbers.append(float(value) if value.is_cpu else math.nan)
-        if not value.is_cpu:
+    def number(self, value: Tensor | float) -> int:
+        """Keep one number, perhaps one on a device; return its index in ``numbers``."""
+        waits = isinstance(value, Tensor) and not value.is_cpu
+        self.numbers.append(math.nan if waits else float(value))
+        if isinstance(value, Tensor) and waits:
             self._promised.append((len(self.numbers) - 1, value))
         return len(self.numbers) - 1
+
+    def enter(self, square: float, size: int, inner: float | None = None) -> int:
+        """A row of known numbers: ⟨t, t⟩, and ⟨t, sum⟩ where it is a contribution."""
+        row = len(self.places)
+        self.squares.append(square)
+        self.places.append(size)
+        if inner is not None:
+            self.inners[row] = inner
+        return row
 
     def settle(self, tensor: Tensor) -> None:
         """Measure what waits before ``tensor`` is changed in place."""
@@ -150,27 +169,6 @@ class Meter:
 
     # -- how it is measured --------------------------------------------------------------------
 
-    def _quick_join(self, parts: list[Tensor], total: Tensor) -> tuple[list[int], int] | None:
-        """``join`` by products of vectors; None where these cannot be trusted."""
-        whole, *vectors = in_one_order([total, *parts])
-        gap = whole - vectors[0]
-        for vector in vectors[1:]:
-            gap -= vector
-        square = torch.dot(whole, whole).item()
-        squares = [torch.dot(vector, vector).item() for vector in vectors]
-        if not all(_SMALLEST < found < _LARGEST for found in (square, *squares)):
-            return None
-        rows = []
-        for vector, own in zip(vectors, squares):
-            rows.append(self._squared(own, vector.numel()))
-            self.inners[rows[-1]] = torch.dot(vector, whole).item()
-        return rows, self.number(torch.dot(gap, gap))
-
-    def _squared(self, square: float, size: int) -> int:
-        self.squares.append(square)
-        self.places.append(size)
-        return len(self.places) - 1
-
     def _placed(self, row: int) -> int:
         self.squares.append(None)
         self.places.append(row)
@@ -217,6 +215,19 @@ class Meter:
                     # t · 0 is NaN, which is not zero, exactly where t is not finite.
                     (row, NONFINITE, torch.count_nonzero(tensor * 0)),
                 )
+
+
+def is_trusted(square: float) -> bool:
+    """Whether a sum of squares in single precision is neither so small nor so large that it may
+    have lost everything."""
+    return _SMALLEST < square < _LARGEST
+
+
+def vector_of(tensor: Tensor) -> Tensor | None:
+    """The elements as a vector whose product with itself PyTorch can take on the CPU, or None."""
+    if tensor.dtype not in _WIDE or not tensor.is_cpu or tensor.is_sparse:
+        return None
+    return tensor.view(-1) if tensor.is_contiguous() else flat(tensor)
 
 
 def flat(tensor: Tensor) -> Tensor | None:

@@ -3,8 +3,10 @@
 A post-hook on a node is given both what arrived there (the sum) and what the node sends on (one
 contribution for each input). Where a value has one consumer the contribution is the sum, and
 nothing need be kept; where several meet they are held until their sum is known, for as long as
-the engine holds them itself. What flows into a parameter is measured when it is sent, so that
-PyTorch may hand the very buffer to ``.grad`` without copying it.
+the engine holds them itself. What flows into a parameter is read from its ``.grad`` afterwards;
+where something else may have got into that, it is measured when it is sent, so that PyTorch may
+hand the very buffer to ``.grad`` without copying it. A node that only rearranges what it is given
+has no hook: its numbers are those of its argument.
 
 The hooks hold this object and integers, never a node: node and hook would keep each other alive.
 """
@@ -12,54 +14,27 @@ The hooks hold this object and integers, never a node: node and hook would keep 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from localgrad.torch.names import passes_through
-from localgrad.torch.statistics import Meter, densely
+from localgrad.torch.joins import (
+    Held,
+    Join,
+    Selected,
+    Target,
+    is_same,
+    reconciled,
+    selection,
+)
+from localgrad.torch.names import passes_through, rearranges
+from localgrad.torch.statistics import Meter
 from localgrad.torch.walk import Entry, Graph
 
-Target = tuple[int, int]  # a node's index, and which of its outputs
 _LEAF, _JOIN, _VIEW = range(3)  # what is done with a contribution when it is sent
-
-
-class Sent(NamedTuple):
-    """One contribution: who sent it, from which argument, and its numbers where they are kept."""
-
-    consumer: int
-    argument: int
-    row: int
-    tensor: Tensor | None = None
-
-
-class Join(NamedTuple):
-    """Several contributions, or one that a hook changed on its way, and how far off their sum is.
-
-    difference: the index in the meter of ‖sum − Σ contributions‖².
-    """
-
-    parts: list[Sent]
-    difference: int
-    overwritten: tuple[tuple[int, int], ...] = ()  # row when it was sent, and which part
-
-
-class Held(NamedTuple):
-    """A contribution whose sum is not known yet. A hand-written backward, which may use one
-    buffer twice, is measured when it sends, so that an overwritten contribution is noticed."""
-
-    consumer: int
-    argument: int
-    tensor: Tensor | None
-    version: int = 0
-    row: int = -1
-
-    @property
-    def is_overwritten(self) -> bool:
-        return self.row >= 0 and self.tensor is not None and self.tensor._version != self.version
 
 
 class GradBefore(NamedTuple):
@@ -77,6 +52,7 @@ class Sweep:
     level: str
     where: str | None = None  # the user's line that began it
     differentiable: bool = False  # create_graph
+    fills_grad: bool = False  # with nothing but this process's own gradients
     graph: Graph = field(default_factory=Graph)
     roots: list[Target] = field(default_factory=list)
     seeds: list[Tensor] = field(default_factory=list)  # what it began with
@@ -97,6 +73,8 @@ class Sweep:
         self._known: dict[Target, int] = {}  # rows of sums that are views of measured ones
         self._lock = threading.RLock()
         self._gathers = False
+        self._quiet: dict[int, Target] = {}  # nodes without a hook, and what has their numbers
+        self._filled: set[int] = set()  # leaves whose numbers are read from `.grad`
 
     # -- hooks ---------------------------------------------------------------------------------
 
@@ -126,11 +104,17 @@ class Sweep:
             if uses > 1 or (self._gathers and all_entries[target[0]].variable is not None):
                 held.setdefault(target, [])
         for index in entries:
+            variable = all_entries[index].variable
+            if variable is not None and (index, 0) not in held and self._is_filled(variable):
+                self._filled.add(index)
+        for index in entries:
             entry = all_entries[index]
             if entry.variable is not None and (self._gathers or (index, 0) not in held):
                 continue  # the one contribution is the sum, or the sum is made at the end
-            hook = self._hook(index, self._plan(entry), entry.is_custom)
-            self._handles.append(entry.node.register_hook(hook))
+            if (index, 0) not in roots and self._is_quiet(index, entry):
+                self._quiet[index] = entry.targets[0]  # type: ignore[assignment]
+                continue
+            self._handles.append(entry.node.register_hook(self._hook(index, entry)))
 
     def surround(self, index: int, enter: Callable[[], None], leave: Callable[[], None]) -> None:
         """Call ``enter`` before and ``leave`` after the backward of one node."""
@@ -144,16 +128,67 @@ class Sweep:
             handle.remove()
         self._handles = []
         with torch.no_grad():
+            self._read_grads()
             for target in list(self._held):
                 self._settle(target)
+        for index in reversed(_consumers_first(self.graph, self._quiet)):
+            row = self.arrived.get(self._quiet[index])
+            if row is not None:
+                self.arrived[index, 0] = row
+                self.done.add(index)
         self._known.clear()
+
+    def unfinished(self) -> Entry | None:
+        """The node whose backward failed: of those that had their turn, the last that was made."""
+        senders: dict[int, set[int]] = {}
+        for index, entry in enumerate(self.graph.entries):
+            for target in entry.targets:
+                if target is not None:
+                    senders.setdefault(target[0], set()).add(index)
+        done = set(self.done)
+        waiting = []
+        for index in _consumers_first(self.graph, range(len(self.graph.entries))):
+            entry = self.graph.entries[index]
+            if index in done or entry.variable is not None or senders.get(index, set()) - done:
+                continue
+            if index in self._quiet:  # what only rearranges cannot fail
+                done.add(index)
+            else:
+                waiting.append(entry)
+        return max(waiting, key=lambda entry: entry.order, default=None)
+
+    def _is_filled(self, variable: Tensor) -> bool:
+        """Whether ``.grad`` will hold this sweep's contribution and nothing else."""
+        hooks = getattr(variable, "_post_accumulate_grad_hooks", None)
+        return self.fills_grad and not self._gathers and variable.grad is None and not hooks
+
+    def _is_quiet(self, index: int, entry: Entry) -> bool:
+        """Whether a node only rearranges, for one argument that is measured anyway."""
+        if self._gathers or self.level == "values" or not rearranges(entry.op):
+            return False
+        (target,) = entry.targets
+        if target is None or target in self._held or (index, 0) in self._held:
+            return False
+        return self.graph.entries[target[0]].variable is None or target[0] in self._filled
+
+    def _read_grads(self) -> None:
+        """The numbers of the leaves whose whole gradient is in ``.grad`` now."""
+        found = {}
+        for index in sorted(self._filled):
+            grad = getattr(self.graph.entries[index].variable, "grad", None)
+            if grad is not None:
+                found[index] = grad.detach()
+        for index, row in zip(found, self.meter.add_many(list(found.values()))):
+            self.arrived[index, 0] = row
+            if self.level == "values":
+                self.sums[index, 0] = found[index].clone()
 
     def _plan(self, entry: Entry) -> list[tuple[int, Target, int]]:
         """The arguments of a node whose contributions need anything done when they are sent."""
         views = passes_through(entry.op)
         plan = []
         for argument, target in enumerate(entry.targets):
-            if target is None:
+            if target is None or target[0] in self._filled:
                 continue
             if target in self._held:
                 plan.append((argument, target, _JOIN))
@@ -163,27 +198,27 @@ class Sweep:
                 plan.append((argument, target, _VIEW))
         return plan
 
-    def _hook(
-        self, index: int, plan: list[tuple[int, Target, int]], is_custom: bool
-    ) -> Callable[..., None]:
+    def _hook(self, index: int, entry: Entry) -> Callable[..., None]:
         meter, known, arrived, held = self.meter, self._known, self.arrived, self._held
         measure, done, lock = meter.add, self.done, self._lock
         keeps, bare = self.level == "values", not self.differentiable
+        plan, is_custom, views = self._plan(entry), entry.is_custom, passes_through(entry.op)
+        selects = selection(entry.node, entry.op) if meter.quick else None
 
         def hook(
             downstream: tuple[Tensor | None, ...], upstream: tuple[Tensor | None, ...]
         ) -> None:
             with lock:
-                row = -1
-                for slot, total in enumerate(upstream):
+                row, slot = -1, -1
+                for total in upstream:
+                    slot += 1
                     if total is None:
                         continue
                     target = index, slot
                     if not bare:
                         total = total.detach()
                     found = known.get(target)
-                    row = measure(total) if found is None else found
-                    arrived[target] = row
+                    row = arrived[target] = measure(total) if found is None else found
                     if keeps:
                         self.sums[target] = total.clone()
                     if target in held:
@@ -192,15 +227,20 @@ class Sweep:
                     tensor = downstream[argument]
                     if tensor is None:
                         continue
+                    total = upstream[0]
+                    same = views and total is not None and is_same(tensor, total)
                     if action == _JOIN:
+                        if selects is not None and total is not None:
+                            slice_ = Selected(total.detach(), *selects)
+                            held[target].append(Held(index, argument, slice_, known=row))
+                            continue
                         # A second tensor on the memory, which `.grad` may then take over.
                         tensor = tensor.detach()
                         sent = measure(tensor) if is_custom else -1
-                        held[target].append(Held(index, argument, tensor, tensor._version, sent))
-                        continue
-                    total = upstream[0]
-                    same = total is not None and is_same(tensor, total)
-                    if action == _LEAF:
+                        own = row if same else -1
+                        part = Held(index, argument, tensor, tensor._version, sent, own)
+                        held[target].append(part)
+                    elif action == _LEAF:
                         self._into_leaf(target, tensor.detach(), row if same else -1)
                     elif same:
                         known[target] = row
@@ -215,21 +255,9 @@ class Sweep:
         parts = self._held[target]
         if not parts:
             return
-        keep = self.level != "norms"
-        only = parts[0]
-        if len(parts) == 1 and (only.tensor is None or is_same(only.tensor, total)):
-            if only.consumer >= 0:
-                kept = total.clone() if keep else None
-                self.joins[target] = Join([Sent(only.consumer, only.argument, row, kept)], -1)
-        else:
-            tensors = [fitted(part.tensor, total) for part in parts]
-            rows, difference = self.meter.join(tensors, total)
-            sent = [
-                Sent(part.consumer, part.argument, own, tensor.clone() if keep else None)
-                for part, own, tensor in zip(parts, rows, tensors)
-            ]
-            overwritten = tuple((p.row, i) for i, p in enumerate(parts) if p.is_overwritten)
-            self.joins[target] = Join(sent, difference, overwritten)
+        found = reconciled(self.meter, parts, total, row, keep=self.level != "norms")
+        if found is not None:
+            self.joins[target] = found
         self._held[target] = []
 
     def _into_leaf(self, target: Target, tensor: Tensor, row: int) -> None:
@@ -244,9 +272,10 @@ class Sweep:
     def _settle(self, target: Target) -> None:
         """The sum of what is held for a target that ran no backward of its own: an input that
         ``torch.autograd.grad`` was asked for, or one that an error kept from its turn."""
-        tensors = [part.tensor for part in self._held[target] if part.tensor is not None]
-        if not tensors or target in self.arrived:
+        parts = [part.tensor for part in self._held[target] if part.tensor is not None]
+        if not parts or target in self.arrived:
             return
+        tensors = [part.whole() if isinstance(part, Selected) else part for part in parts]
         shape = self.graph.entries[target[0]].shape(target[1])
         total = tensors[0]
         for tensor in tensors[1:]:
@@ -257,44 +286,6 @@ class Sweep:
         self._join(target, total, self.arrived[target])
 
 
-def is_same(a: Tensor, b: Tensor) -> bool:
-    """Whether two gradients are the same numbers in the same memory (one may be a view)."""
-    if a is b:
-        return True
-    if a.is_sparse or b.is_sparse or a.numel() != b.numel() or a.dtype != b.dtype:
-        return False
-    if a.data_ptr() != b.data_ptr():
-        return False
-    return a.stride() == b.stride() or (_whole(a) and _whole(b))
-
-
-def _whole(tensor: Tensor) -> bool:
-    return tensor.is_contiguous() or bool(
-        torch.ops.aten.is_non_overlapping_and_dense.default(tensor)
-    )
-
-
-def fitted(tensor: Tensor | None, total: Tensor) -> Tensor:
-    """A contribution in the shape and dtype in which it was added up."""
-    if tensor is None:
-        return torch.ones_like(total)
-    if tensor.is_sparse or total.is_sparse:
-        return tensor if total.is_sparse else densely(tensor)
-    if tensor.shape != total.shape:
-        tensor = tensor.sum_to_size(total.shape)
-    return tensor if tensor.dtype == total.dtype else tensor.to(total.dtype)
-
-
-def unfinished(graph: Graph, done: set[int]) -> Entry | None:
-    """The node whose backward failed: of those whose consumers are done, the last that was made."""
-    senders: dict[int, set[int]] = {}
-    for index, entry in enumerate(graph.entries):
-        for target in entry.targets:
-            if target is not None:
-                senders.setdefault(target[0], set()).add(index)
-    waiting = [
-        entry
-        for index, entry in enumerate(graph.entries)
-        if index not in done and entry.variable is None and senders.get(index, set()) <= done
-    ]
-    return max(waiting, key=lambda entry: entry.order, default=None)
+def _consumers_first(graph: Graph, indices: Iterable[int]) -> list[int]:
+    """The nodes, each after those that send to it."""
+    return sorted(indices, key=lambda index: graph.entries[index].order, reverse=True)

@@ -14,7 +14,8 @@ from torch.autograd.graph import GradientEdge
 
 from localgrad import errors_of_ledgers as errors
 from localgrad.torch.build import Build
-from localgrad.torch.sweep import Sent, Sweep, Target, fitted
+from localgrad.torch.joins import Sent, Target, fitted
+from localgrad.torch.sweep import Sweep
 from localgrad.torch.walk import Entry
 
 

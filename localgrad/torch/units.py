@@ -51,12 +51,20 @@ def count_units(
         return None
     others = [i for i in range(value.ndim) if i != axis]
     if form == "relu":
+        if value.is_cpu and value.ndim > 2 and _one_example_is_enough(value, axis, limits):
+            return None
         bad = value.amax(others) == 0
     else:
         level = units.level(form, value, limits.saturated_local)
         bad = level.to(torch.float32).mean(others) >= limits.saturated_batch
     number = meter.number(torch.count_nonzero(bad))
     return UnitCount(form, axis, value.shape[axis], number)
+
+
+def _one_example_is_enough(value: Tensor, axis: int, limits: Thresholds) -> bool:
+    """Whether the first example shows at once that most channels are alive."""
+    channels = value[0].amax([i - 1 for i in range(1, value.ndim) if i != axis])
+    return int(torch.count_nonzero(channels)) > (1 - limits.dead_units) * len(channels)
 
 
 def _worth_counting(form: str, value: Tensor, row: int, meter: Meter, limits: Thresholds) -> bool:

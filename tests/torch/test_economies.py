@@ -1,0 +1,131 @@
+"""What a ledger at level "norms" does not measure itself, it still tells right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from localgrad.torch import Ledger  # noqa: E402
+from localgrad.torch.joins import Selected  # noqa: E402
+
+nn = torch.nn
+
+SLICES: dict[str, Callable[[Any], Any]] = {
+    "time steps": lambda x: sum((t + 1) * torch.tanh(x[:, t]).sum() for t in range(5)),
+    "from the end": lambda x: x[:, -1].square().sum() + x[:, -3].exp().sum(),
+    "one twice": lambda x: x[:, 1].square().sum() + x[:, 1].exp().sum() + x[:, 2].sum(),
+    "two axes": lambda x: x[0].square().sum() + x[:, 1].exp().sum(),
+    "beside the whole": lambda x: x[:, 0].exp().sum() + x.square().sum(),
+    "alone": lambda x: x[2].exp().sum(),
+    "of one dtype, summed in another": lambda x: x.double()[0].exp().sum() + x[1].sum(),
+}
+
+
+def recorded(use: Callable[[Any], Any], level: str, change: Any = None) -> Any:
+    torch.manual_seed(0)
+    w = torch.randn(4, 5, 3, requires_grad=True)
+    with Ledger(level=level) as ledger:
+        x = torch.tanh(w)
+        if change is not None:
+            x.register_hook(change)
+        use(x).backward()
+    return ledger.of(x), ledger.record.arrived(ledger.of(x))
+
+
+@pytest.mark.parametrize("change", [None, lambda g: 2 * g], ids=["plain", "hook"])
+@pytest.mark.parametrize("name", SLICES)
+def test_slices_have_the_numbers_of_the_tensors_that_pytorch_sends(name: str, change: Any) -> None:
+    node, edges = recorded(SLICES[name], "norms", change)
+    other, kept = recorded(SLICES[name], "edges", change)
+    assert len(edges) == len(kept) > 0
+    for edge, whole in zip(edges, kept):
+        assert (edge.consumer, edge.argument, edge.size) == (
+            whole.consumer,
+            whole.argument,
+            whole.size,
+        )
+        assert edge.norm == pytest.approx(whole.norm, rel=1e-5)
+        assert edge.share == pytest.approx(whole.share, rel=1e-5)
+        assert edge.cosine == pytest.approx(whole.cosine, rel=1e-5)
+    assert node.upstream.norm == pytest.approx(other.upstream.norm, rel=1e-5)
+    assert node.balance == pytest.approx(other.balance, rel=1e-4, abs=1e-6)
+    if change is not None and len(edges) > 1:
+        assert node.balance > 0.1
+
+
+def test_a_loop_over_time_steps_holds_each_step_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[Any] = []
+    begin = Selected.__init__
+
+    def noted(self: Any, upstream: Any, *rest: Any) -> None:
+        held.append(upstream)
+        begin(self, upstream, *rest)
+
+    monkeypatch.setattr(Selected, "__init__", noted)
+    monkeypatch.setattr(Selected, "whole", lambda self: pytest.fail("a slice was written out"))
+    recorded(SLICES["time steps"], "norms")
+    assert [tuple(tensor.shape) for tensor in held] == [(4, 3)] * 5
+
+
+@pytest.mark.parametrize("level", ["norms", "edges", "values"])
+def test_an_optimiser_inside_of_backward_hides_no_gradient(level: str) -> None:
+    def norms(after: Any) -> list[Any]:
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+        for parameter in model.parameters() if after else ():
+            parameter.register_post_accumulate_grad_hook(after)
+        with Ledger(model, level) as ledger:
+            model(torch.ones(5, 3)).square().sum().backward()
+        return [(n.label, n.upstream.norm) for n in ledger.record.parameters()]
+
+    def step(parameter: Any) -> None:
+        with torch.no_grad():
+            parameter -= 0.1 * parameter.grad
+        parameter.grad = None
+
+    plain = norms(None)
+    assert len(plain) == 4
+    assert norms(step) == plain
+
+
+def test_a_gradient_asked_for_without_grad_is_measured_too() -> None:
+    w = torch.ones(3, 4, requires_grad=True)
+    with Ledger() as ledger:
+        (found,) = torch.autograd.grad((w.T.reshape(-1) ** 2).sum(), w)
+    assert w.grad is None
+    assert ledger.of(w).upstream.norm == pytest.approx(float(found.norm()))
+
+
+@pytest.mark.parametrize("level", ["norms", "values"])
+def test_nodes_that_only_rearrange_have_the_numbers_of_their_argument(level: str) -> None:
+    w = torch.randn(3, 4, requires_grad=True)
+    with Ledger(level=level) as ledger:
+        x = torch.exp(w)
+        y = x.T.unsqueeze(0).reshape(2, 6)
+        (y**2).sum().backward()
+    views = [n for n in ledger.nodes if n.op in ("TBackward0", "UnsqueezeBackward0")]
+    views += [n for n in ledger.nodes if n.op == "PermuteBackward0"]
+    assert len(views) >= 2
+    true = float((2 * torch.exp(w)).norm().detach())
+    for node in [*views, ledger.of(x)]:
+        assert node.upstream.norm == pytest.approx(true)
+        assert [e.norm for e in ledger.record.arrived(node)] == [pytest.approx(true)]
+    for edge in ledger.edges:
+        if edge.consumer in [n.id for n in views]:
+            assert edge.gain == pytest.approx(1)
+
+
+def test_the_node_that_failed_is_not_one_that_only_rearranges() -> None:
+    w = torch.ones(6, requires_grad=True)
+    with Ledger() as ledger, pytest.raises(RuntimeError, match="modified by an inplace"):
+        y = torch.exp(w)
+        z = y.reshape(2, 3).T
+        loss = (z * 2).sum()
+        with torch.no_grad():
+            y += 1
+        loss.backward()
+    assert [mutation.retained_by for mutation in ledger.record.mutations] == ["exp"]
