@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,36 +36,24 @@ def _at(where: str) -> str:
     return f", at {where}" if where else ""
 
 
-def operation_failed(name: str, values: Any, cause: Exception, where: str) -> ShapeError:
-    """An operation refused its arguments: say their shapes and dtypes, and the user's line."""
+def operation_failed(
+    name: str, values: Any, cause: Exception, where: str, options: Mapping[str, Any] | None = None
+) -> ShapeError:
+    """An operation refused its arguments: what they are, at which line, why, and what would do."""
+    from localgrad.errors_of_operations import reason
+
     described = ", ".join(_describe(v) for v in values)
-    return ShapeError(f"`{name}` cannot take ({described}){_at(where)}: {cause}{_mend(values)}")
+    why = reason(name, values, options or {}) or str(cause)
+    return ShapeError(f"`{name}` cannot take ({described}){_at(where)}: {why}")
 
 
 def _describe(value: Any) -> str:
     shape = getattr(value, "shape", None)
     if shape is None:
         return repr(value)
+    if value.dtype.kind in "OUS" and shape == ():
+        return repr(value.item())
     return f"{value.dtype}{list(shape)}"
-
-
-def _mend(values: Any) -> str:
-    shapes = [v.shape for v in values if hasattr(v, "shape")]
-    if len(shapes) == 2 and shapes[0] != shapes[1]:
-        a, b = shapes
-        if len(a) == 1 and len(b) == 2 and b[0] == a[0]:
-            return (
-                "\n  To stretch the first along the second's columns, write x[:, None] "
-                f"({a} -> {(a[0], 1)})."
-            )
-        if len(b) == 1 and len(a) == 2 and a[0] == b[0]:
-            return (
-                "\n  To stretch the second along the first's columns, write y[:, None] "
-                f"({b} -> {(b[0], 1)})."
-            )
-        if len(a) == 2 and len(b) == 2 and a[1] == b[1]:
-            return "\n  If this is a matrix product, write a @ b.mT: the inner sizes must agree."
-    return ""
 
 
 def freed(node: Node) -> GraphError:
@@ -152,6 +140,14 @@ def wrong_count(op: str, got: int, arguments: Sequence[str]) -> DeclarationError
     )
 
 
+def too_few_for_topk(k: int, shape: tuple[int, ...], axis: int, where: str) -> ShapeError:
+    """More elements asked for than there are."""
+    return ShapeError(
+        f"topk: there are {shape[axis]} elements along axis {axis} of {shape}, not {k}{_at(where)}."
+        f"\n  For all of them, in order: lg.sort(x, axis={axis}, descending=True)."
+    )
+
+
 def undecided_truth(shape: tuple[int, ...], where: str) -> ShapeError:
     """`if tensor:` on more than one element."""
     return ShapeError(
@@ -165,6 +161,47 @@ def not_one_element(shape: tuple[int, ...], where: str) -> ShapeError:
     return ShapeError(
         f"a tensor of shape {shape} is not one number{_at(where)}.\n"
         "  Index it, x[0], or reduce it, x.sum(), before asking for a Python number."
+    )
+
+
+def no_length(where: str) -> DeclarationError:
+    """`len(x)`, or a loop over x, of a tensor without axes."""
+    return DeclarationError(
+        f"a tensor of shape () is one number: it has no length and no parts{_at(where)}.\n"
+        "  x.item() is the number, x.reshape(1) a tensor with one part."
+    )
+
+
+def no_whole_number(value: Any, where: str) -> DeclarationError:
+    """A tensor where Python wants a whole number, such as an index of a list."""
+    return DeclarationError(
+        f"{_describe(value)} is no whole number{_at(where)}.\n"
+        "  Write int(x) for one float; a tensor is indexed by arrays of integers, a list is not."
+    )
+
+
+def no_numbers(data: Any, cause: Exception, where: str) -> ShapeError:
+    """Data of which no array can be made, or only one of strings or Python's objects."""
+    rows = [len(row) for row in data if hasattr(row, "__len__")] if isinstance(data, list) else []
+    if len(set(rows)) > 1:
+        return ShapeError(
+            f"rows of different lengths, {', '.join(map(str, rows[:6]))}, make no array"
+            f"{_at(where)}.\n  Pad them to one length, or make a tensor of each."
+        )
+    return ShapeError(f"{data!r:.60} is no array of numbers{_at(where)} ({cause}).")
+
+
+def unknown_dtype(dtype: Any, known: Sequence[str], where: str) -> DeclarationError:
+    """A name that no dtype has."""
+    near = get_close_matches(str(dtype), known, n=2, cutoff=0.5)
+    nearest = f" Did you mean {' or '.join(near)}?" if near else f" There are {', '.join(known)}."
+    return DeclarationError(f"{dtype!r} is no dtype{_at(where)}.{nearest}")
+
+
+def bad_size(shape: Any, where: str) -> ShapeError:
+    """A shape that no array has."""
+    return ShapeError(
+        f"a shape is a whole number or a tuple of them, none below 0; got {shape!r}{_at(where)}."
     )
 
 

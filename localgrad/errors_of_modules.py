@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
 from typing import Any
 
 from localgrad.errors import DeclarationError, LocalgradError, ShapeError, _at
@@ -67,8 +69,18 @@ def state_mismatch(
         hint = f" (the state has {near[0]!r}: renamed?)" if near else ""
         lines.append(f"  missing: {name}{hint}")
     lines += [f"  unexpected: {name}" for name in unexpected]
-    lines += [f"  {n}: the module has shape {own}, the state {got}" for n, own, got in misshapen]
-    if missing or unexpected:
+    for name, own, got in misshapen:
+        lines.append(f"  {name}: the module has shape {own}, the state {got}")
+        if own == got[::-1]:
+            lines.append(f"    Its transpose fits: state[{name!r}] = state[{name!r}].T")
+        elif math.prod(own) == math.prod(got):
+            lines.append(f"    It has as many elements: state[{name!r}].reshape{tuple(own)}")
+    if misshapen:
+        lines.append(
+            "  Build the module with the sizes that the state has; or leave such entries out, "
+            f"state.pop({misshapen[0][0]!r}), and load the others with strict=False."
+        )
+    elif missing or unexpected:
         lines.append("  To load what fits, and only that: load_state_dict(state, strict=False).")
     return StateError("\n".join(lines))
 
@@ -103,6 +115,26 @@ def taken_name(module: str, name: str, where: str) -> LocalgradError:
     return DeclarationError(
         f"{module} has a method called {name!r} already{_at(where)}; choose another name."
     )
+
+
+class NoFile(StateError, FileNotFoundError):
+    """A file that is not there; found by `except FileNotFoundError`, too."""
+
+
+def no_file(path: Path, where: str) -> NoFile:
+    """A file that is not there, with the names beside it that are probably meant."""
+    import difflib
+
+    folder = path.parent
+    if not folder.is_dir():
+        return NoFile(f"there is no folder {folder}, where {path.name} should lie{_at(where)}.")
+    beside = sorted(p.name for p in folder.iterdir() if p.is_file())
+    near = difflib.get_close_matches(path.name, beside, n=1) or [
+        name for name in beside if name.endswith(".safetensors")
+    ]
+    hint = f"Did you mean {str(folder / near[0])!r}?" if near else "Paths start at the working "
+    hint += "" if near else f"folder, {Path.cwd()}."
+    return NoFile(f"there is no file {path}{_at(where)}.\n  {hint}")
 
 
 def unreadable_file(path: Any, cause: Any, where: str) -> StateError:

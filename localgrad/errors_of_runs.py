@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from localgrad.errors import LocalgradError, ShapeError, _at
+from localgrad.graph.record import here
 
 
 class DataError(LocalgradError, ValueError):
@@ -39,7 +40,7 @@ def no_data_folder(folder: Path) -> DataError:
     """The folder that should hold the data is none."""
     problem = "is a file, not a folder" if folder.exists() else "does not exist"
     return DataError(
-        f"{folder} {problem}.\n"
+        f"{folder} {problem}{_at(here())}.\n"
         "  Name the folder that holds MNIST's four IDX files, such as train-images-idx3-ubyte.gz."
     )
 
@@ -49,26 +50,31 @@ def no_data_file(folder: Path, name: str, names: Sequence[str]) -> DataError:
     present = sorted(p.name for p in folder.iterdir())
     seen = ", ".join(present[:6]) + (", …" if len(present) > 6 else "") if present else "nothing"
     return DataError(
-        f"{folder} has no {name} (nor {name}.gz); it holds {seen}.\n"
+        f"{folder} has no {name} (nor {name}.gz); it holds {seen}{_at(here())}.\n"
         f"  MNIST's format is four files: {', '.join(names)}, each as it is or as .gz."
     )
 
 
 def truncated_data(path: Path, problem: str) -> DataError:
     """A data file that is not complete."""
-    return DataError(f"{path} is damaged: {problem}.\n  Fetch or unpack the file again.")
+    return DataError(
+        f"{path} is damaged: {problem}{_at(here())}.\n  Fetch or unpack the file again."
+    )
 
 
 def foreign_data(path: Path, problem: str) -> DataError:
     """A data file of another kind than it should be."""
-    return DataError(f"{path} does not fit: {problem}.\n  Check that it is the file you meant.")
+    return DataError(
+        f"{path} does not fit: {problem}{_at(here())}.\n  Check that it is the file you meant."
+    )
 
 
 def label_out_of_range(path: Path, index: int, label: int, classes: int, count: int) -> DataError:
     """A label that no class has."""
     others = f" ({count} labels are out of range)" if count > 1 else ""
     return DataError(
-        f"{path}: label {label} of example {index} is not below {classes}{others}.\n"
+        f"{path}: label {label} of example {index} is not below {classes}{others}"
+        f"{_at(here())}.\n"
         f"  Labels count from 0 to {classes - 1}. For data with more classes: "
         f"mnist(folder, classes={label + 1})."
     )

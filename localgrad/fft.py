@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from localgrad.kernels import reference as xp
+from localgrad.local.axes import axis_of
 from localgrad.local.linear import Linear, linear
 from localgrad.local.operation import as_raw
 from localgrad.tensor import Tensor
@@ -71,12 +72,14 @@ def _as_complex(x: Any) -> Tensor:
 def fft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
     """y[k] = Σⱼ x[j]·exp(−2πi jk/n)."""
     x = _as_complex(x)
+    axis = axis_of("fft", x, axis)
     return _fft(x, n=n or x.shape[axis], axis=axis, norm=norm)
 
 
 def ifft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
     """x[j] = 1/n Σₖ y[k]·exp(2πi jk/n)."""
     x = _as_complex(x)
+    axis = axis_of("ifft", x, axis)
     return _ifft(x, n=n or x.shape[axis], axis=axis, norm=norm)
 
 
@@ -102,6 +105,7 @@ def ifftn(x: Any, /, *, s: Any = None, axes: Any = None, norm: str = "backward")
 def rfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
     """`fft` of real numbers: the n // 2 + 1 bins that determine the others."""
     x = _tensor(x)
+    axis = axis_of("rfft", x, axis)
     n = n or x.shape[axis]
     return _half(fft(x, n=n, axis=axis, norm=norm), count=n // 2 + 1, axis=axis)
 
@@ -109,6 +113,7 @@ def rfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backwa
 def irfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
     """The real numbers whose `rfft` is x; n is even unless it is given."""
     x = _as_complex(x)
+    axis = axis_of("irfft", x, axis)
     n = n or 2 * (x.shape[axis] - 1)
     bins = n // 2 + 1
     x = resize(x, bins, axis)

@@ -86,7 +86,9 @@ class Tensor(Operators):
         return int(self.item())
 
     def __index__(self) -> int:
-        return self.value.__index__()
+        if self.value.size != 1 or self.value.dtype.kind not in "iu":
+            raise errors.no_whole_number(self.value, here())
+        return int(self.value.item())
 
     def __complex__(self) -> complex:
         return complex(self.item())
@@ -97,6 +99,8 @@ class Tensor(Operators):
         return bool(self.value)
 
     def __len__(self) -> int:
+        if self.value.ndim == 0:
+            raise errors.no_length(here())
         return len(self.value)
 
     def __iter__(self) -> Any:

@@ -6,7 +6,16 @@ import sys
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from localgrad.graph.record import call_site, clock, foreign, format_site, line_of, ours, state
+from localgrad.graph.record import (
+    call_site,
+    clock,
+    foreign,
+    format_site,
+    line_of,
+    module_path,
+    ours,
+    state,
+)
 
 if TYPE_CHECKING:
     from localgrad.local.operation import Operation, Plan
@@ -122,19 +131,3 @@ class Freed:
     @property
     def where(self) -> str:
         return format_site(self.code, self.instruction)
-
-
-def module_path(scope: tuple[Any, Any] | None) -> str:
-    """Names along the chain of module calls, found in each parent's children."""
-    names: list[str] = []
-    while scope is not None:
-        module, outer = scope
-        caller = outer
-        while caller is not None:
-            name = caller[0].name_of_child(module)
-            if name is not None:
-                names.append(name)
-                break
-            caller = caller[1]
-        scope = caller
-    return ".".join(reversed(names))

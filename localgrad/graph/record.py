@@ -82,8 +82,25 @@ def format_site(code: CodeType | None, instruction: int) -> str:
 
 
 def here() -> str:
-    """The user's current `file:line`, for error messages."""
-    return format_site(*call_site())
+    """The user's current `file:line`, and the module that is being called, for error messages."""
+    site, module = format_site(*call_site()), module_path(state.scope)
+    return f"{site} in `{module}`" if site and module else site
+
+
+def module_path(scope: tuple[Any, Any] | None) -> str:
+    """Names along the chain of module calls, found in each parent's children."""
+    names: list[str] = []
+    while scope is not None:
+        module, outer = scope
+        caller = outer
+        while caller is not None:
+            name = caller[0].name_of_child(module)
+            if name is not None:
+                names.append(name)
+                break
+            caller = caller[1]
+        scope = caller
+    return ".".join(reversed(names))
 
 
 class _Switch:

@@ -11,8 +11,8 @@ import weakref
 from types import CodeType
 from typing import Any
 
-from localgrad.graph.node import Node, module_path
-from localgrad.graph.record import call_site, format_site, state
+from localgrad.graph.node import Node
+from localgrad.graph.record import call_site, format_site, module_path, state
 from localgrad.kernels import reference as xp
 
 

@@ -94,7 +94,7 @@ class Composite(Operation):
         except (ValueError, TypeError, IndexError) as cause:
             if isinstance(cause, errors.LocalgradError):
                 raise
-            raise errors.operation_failed(self.name, values, cause, here()) from None
+            raise errors.operation_failed(self.name, values, cause, here(), options) from None
 
     def run(self, *arguments: Any, **options: Any) -> Any:
         if any(isinstance(a, Tensor) for a in arguments):

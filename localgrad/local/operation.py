@@ -154,7 +154,7 @@ class Operation:
         except (ValueError, TypeError, IndexError) as cause:
             if isinstance(cause, errors.LocalgradError):
                 raise
-            raise errors.operation_failed(self.name, values, cause, here()) from None
+            raise errors.operation_failed(self.name, values, cause, here(), options) from None
 
     def run(self, *arguments: Any, **options: Any) -> Any:
         """Raw arrays in, raw array out; with a Tensor among them, recorded as usual."""

@@ -55,7 +55,9 @@ class Reduction(Operation):
         try:
             return normalise(axis, x.ndim if hasattr(x, "ndim") else xp.ndim(x))
         except (ValueError, TypeError) as cause:
-            raise errors.operation_failed(self.name, (x,), cause, here()) from None
+            raise errors.operation_failed(
+                self.name, (x,), cause, here(), {"axis": axis}
+            ) from None
 
     def rule(self, node: Node, values: Any, travelling: Any, conjugate: bool = False) -> Any:
         """What the element x passes on of `travelling`, which broadcasts against x."""

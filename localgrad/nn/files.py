@@ -87,7 +87,7 @@ def load(path: str | os.PathLike[str]) -> Any:
             return {name: Tensor(array) for name, array in arrays.items()}
         return _put_together(json.loads(metadata[NEST]), arrays)
     except FileNotFoundError:
-        raise
+        raise errors.no_file(Path(path), here()) from None
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as cause:
         raise errors.unreadable_file(path, cause, here()) from None
 

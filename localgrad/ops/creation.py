@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from localgrad import errors
+from localgrad.graph.record import here
 from localgrad.kernels import reference as xp
 from localgrad.local.operation import as_raw
-from localgrad.ops.shape import stack
+from localgrad.ops.shape import dtype_of, stack
 from localgrad.tensor import Tensor
 
 DEFAULT_FLOAT = xp.dtype("float32")
@@ -40,10 +42,12 @@ def asarray(
     elif isinstance(data, list | tuple) and any(isinstance(v, Tensor) for v in data):
         result = stack([asarray(v, dtype) for v in data])
     else:
-        if dtype is not None:
-            raw = xp.asarray(data, dtype=dtype)
-        else:
-            raw = as_raw(data)
+        try:
+            raw = as_raw(data) if dtype is None else xp.asarray(data, dtype=dtype_of(dtype))
+        except ValueError as cause:
+            raise errors.no_numbers(data, cause, here()) from None
+        if raw.dtype.kind not in "biufc":
+            raise errors.no_numbers(data, TypeError(f"but of dtype {raw.dtype}"), here())
         result = Tensor(raw.copy() if copy and raw is data else raw)
     return result.requires_grad_() if requires_grad else result
 
@@ -52,7 +56,13 @@ tensor = asarray
 
 
 def _filled(make: Any, shape: Any, dtype: Any, requires_grad: bool) -> Tensor:
-    return Tensor(make(shape, dtype=dtype or DEFAULT_FLOAT)).requires_grad_(requires_grad)
+    kind = DEFAULT_FLOAT if dtype is None else dtype_of(dtype)
+    try:
+        return Tensor(make(shape, dtype=kind)).requires_grad_(requires_grad)
+    except (ValueError, TypeError) as cause:
+        if isinstance(cause, errors.LocalgradError):
+            raise
+        raise errors.bad_size(shape, here()) from None
 
 
 def zeros(

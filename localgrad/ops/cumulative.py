@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from localgrad.kernels import reference as xp
+from localgrad.local.axes import axis_of
 from localgrad.local.composite import composite
 from localgrad.local.linear import Linear, linear
 from localgrad.ops import draw
@@ -100,11 +101,11 @@ def product_of_others(x: Any, axis: tuple[int, ...]) -> Any:
     return before * xp.flip(delayed(mirrored, along, 1, 1), axis=along)
 
 
-def _along(x: Any, axis: int | None) -> tuple[Any, int]:
+def _along(name: str, x: Any, axis: int | None) -> tuple[Any, int]:
     """x and a non-negative axis; flattened where no axis is named."""
     if axis is None:
         return (x, 0) if x.ndim == 1 else (xp.reshape(x, (-1,)), 0)
-    return x, axis % x.ndim
+    return x, axis_of(name, x, axis)
 
 
 def cumulative_sum(
@@ -118,7 +119,7 @@ def cumulative_sum(
     >>> lg.cumulative_sum(lg.asarray([1.0, 2.0, 3.0]))
     Tensor([1., 3., 6.], dtype=float32)
     """
-    x, axis = _along(x, axis)
+    x, axis = _along("cumulative_sum", x, axis)
     y = sum_along(x, axis=axis, dtype=dtype)
     return _with_initial(y, axis, 0) if include_initial else y
 
@@ -134,7 +135,7 @@ def cumulative_prod(
     >>> lg.cumulative_prod(lg.asarray([1.0, 2.0, 3.0]))
     Tensor([1., 2., 6.], dtype=float32)
     """
-    x, axis = _along(x, axis)
+    x, axis = _along("cumulative_prod", x, axis)
     y = product_along(x if dtype is None else x.astype(dtype), axis=axis)
     return _with_initial(y, axis, 1) if include_initial else y
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from localgrad.kernels import reference as xp
+from localgrad.local.axes import axis_of
 from localgrad.local.linear import Linear, linear
 from localgrad.local.operation import as_raw
 from localgrad.ops.creation import asarray
@@ -66,7 +67,7 @@ def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Tensor:
     [[2.0], [3.0]]
     """
     x = asarray(x)
-    return _take_along(x, indices=as_raw(indices), axis=axis % x.ndim)
+    return _take_along(x, indices=as_raw(indices), axis=axis_of("take_along_axis", x, axis))
 
 
 def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Tensor:
@@ -79,7 +80,7 @@ def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Tensor:
     x = asarray(x)
     if axis is None:
         return x.reshape(-1)[as_raw(indices)]
-    return x[(slice(None),) * (axis % x.ndim) + (as_raw(indices),)]
+    return x[(slice(None),) * axis_of("take", x, axis) + (as_raw(indices),)]
 
 
 def scatter_add(x: Any, indices: Any, values: Any, /, *, axis: int = -1) -> Tensor:
@@ -90,5 +91,5 @@ def scatter_add(x: Any, indices: Any, values: Any, /, *, axis: int = -1) -> Tens
     [1.0, 0.0, 5.0]
     """
     x = asarray(x)
-    added = _add_along(values, indices=as_raw(indices), shape=x.shape, axis=axis % x.ndim)
-    return x + added
+    axis = axis_of("scatter_add", x, axis)
+    return x + _add_along(values, indices=as_raw(indices), shape=x.shape, axis=axis)

@@ -51,8 +51,12 @@ def assign(x: Tensor, key: Any, value: Any) -> None:
     if tracked and x.source is not None and x.is_leaf:
         raise errors.leaf_in_place("x[…] = …", here())
     if not tracked:
+        try:
+            x.value[raw_key(key)] = raw
+        except (ValueError, TypeError, IndexError) as cause:
+            given = {"key": raw_key(key)}
+            raise errors.operation_failed("x[…] = …", (x, raw), cause, here(), given) from None
         note_mutation((x.value,), "x[…] = …")
-        x.value[raw_key(key)] = raw
         return
     result = index_assign(x, value, key=raw_key(key))
     if is_view(x.value):

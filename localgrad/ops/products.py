@@ -7,6 +7,7 @@ from typing import Any
 from localgrad import errors
 from localgrad.graph.record import here
 from localgrad.kernels import reference as xp
+from localgrad.local.axes import axes_of
 from localgrad.local.bilinear import Bilinear, bilinear
 from localgrad.local.contract import contract
 from localgrad.tensor import Tensor
@@ -43,11 +44,11 @@ def matmul(a: Any, b: Any, /) -> Tensor:
     if a.ndim >= 2 and b.ndim >= 2:
         return _matmul(a, b)
     if a.ndim == 0 or b.ndim == 0:
-        raise errors.operation_failed(
-            "matmul", (a, b), ValueError("a scalar is no matrix: use *"), here()
-        )
+        raise errors.operation_failed("matmul", (a, b), ValueError(), here())
     left = a if a.ndim > 1 else a[None, :]
     right = b if b.ndim > 1 else b[:, None]
+    if left.shape[-1] != right.shape[-2]:
+        raise errors.operation_failed("matmul", (a, b), ValueError(), here())
     product = _matmul(left, right)
     if a.ndim == 1:
         product = product[..., 0, :]
@@ -58,19 +59,17 @@ def tensordot(a: Any, b: Any, /, *, axes: Any = 2) -> Tensor:
     """Σ over `axes` of a and b: the last and first n where it is a number."""
     a, b = _tensor(a), _tensor(b)
     if isinstance(axes, int):
-        first, second = list(range(a.ndim - axes, a.ndim)), list(range(axes))
+        pairs = tuple(range(a.ndim - axes, a.ndim)), tuple(range(axes))
     else:
-        first, second = (
-            [x % t.ndim for x in ([ax] if isinstance(ax, int) else ax)]
-            for ax, t in zip(axes, (a, b))
-        )
+        pairs = axes
+    first, second = (axes_of("tensordot", t, ax) for ax, t in zip(pairs, (a, b)))
     letters = iter("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
     of_a = [next(letters) for _ in range(a.ndim)]
     of_b = [next(letters) for _ in range(b.ndim)]
+    if [a.shape[i] for i in first] != [b.shape[j] for j in second]:
+        given = {"axes": (first, second)}
+        raise errors.operation_failed("tensordot", (a, b), ValueError(), here(), given)
     for i, j in zip(first, second):
-        if a.shape[i] != b.shape[j]:
-            cause = ValueError(f"axis {i} has size {a.shape[i]}, axis {j} has {b.shape[j]}")
-            raise errors.operation_failed("tensordot", (a, b), cause, here())
         of_b[j] = of_a[i]
     shared = set(of_a) & set(of_b)
     output = [c for c in of_a + of_b if c not in shared]
@@ -109,11 +108,18 @@ def einsum(*arguments: Any, **options: Any) -> Tensor:
     [[1.0, 0.0], [0.0, 1.0]]
     """
     terms, output, operands = _parse(arguments)
+    try:
+        return _summed(list(terms), output, list(operands))
+    except ValueError as cause:  # told of the operands as they were given, not as they are here
+        given = {"terms": terms, "output": output}
+        raise errors.operation_failed("einsum", operands, cause, here(), given) from None
+
+
+def _summed(terms: list[list[str]], output: list[str], operands: list[Tensor]) -> Tensor:
+    """The contraction, when each operand's diagonals are taken and its lone axes summed."""
     for index, (letters, operand) in enumerate(zip(terms, operands)):
-        if len(letters) != operand.ndim:
-            term = "".join(letters)
-            cause = ValueError(f"`{term}` names {len(letters)} axes, not {operand.ndim}")
-            raise errors.operation_failed("einsum", operands, cause, here())
+        if len(letters) != operand.ndim or (not "".join(letters).isalpha() and letters):
+            raise ValueError(f"{''.join(letters)} does not name the axes of {operand.shape}")
         for letter in dict.fromkeys(letters):
             while letters.count(letter) > 1:
                 operand, letters = _take_diagonal(operand, letters, letter)

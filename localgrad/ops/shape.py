@@ -13,6 +13,7 @@ from typing import Any
 from localgrad import errors
 from localgrad.graph.record import here
 from localgrad.kernels import reference as xp
+from localgrad.local.axes import axes_of, axis_of
 from localgrad.local.linear import Linear, LinearMany, linear
 from localgrad.tensor import Tensor
 
@@ -171,20 +172,24 @@ def embed_diagonal(x: Any, shape: tuple[int, ...], offset: int) -> Any:
 
 def reshape(x: Any, /, shape: Any, *, copy: bool | None = None) -> Tensor:
     """The same elements, in the same order, in another shape; one size may be -1."""
-    return _reshape(x, shape=(shape,) if isinstance(shape, int) else tuple(shape))
+    wanted = (shape,) if isinstance(shape, int) else tuple(shape)
+    if wanted and min(wanted) < -1:  # NumPy takes any negative size for what is left
+        raise errors.operation_failed("reshape", (x,), ValueError(), here(), {"shape": wanted})
+    return _reshape(x, shape=wanted)
 
 
 def permute_dims(x: Any, /, axes: Any = None) -> Tensor:
     """y[…] with axis i of y being axis axes[i] of x."""
-    ndim = xp.ndim(x) if not isinstance(x, Tensor) else x.ndim
-    axes = tuple(range(ndim))[::-1] if axes is None else tuple(a % ndim for a in axes)
-    return _permute(x, axes=axes)
+    x = x if isinstance(x, Tensor) else Tensor(xp.asarray(x))
+    order = tuple(range(x.ndim))[::-1] if axes is None else axes_of("permute_dims", x, axes)
+    return _permute(x, axes=order)
 
 
 def swapaxes(x: Any, first: int, second: int) -> Tensor:
     """Two axes exchanged."""
+    i, j = axes_of("swapaxes", x, (first, second))
     axes = list(range(x.ndim))
-    axes[first], axes[second] = axes[second], axes[first]
+    axes[i], axes[j] = j, i
     return _permute(x, axes=tuple(axes))
 
 
@@ -195,8 +200,8 @@ def matrix_transpose(x: Any, /) -> Tensor:
 
 def moveaxis(x: Any, source: Any, destination: Any, /) -> Tensor:
     """Axes `source` moved to `destination`, the others in their order."""
-    sources = [s % x.ndim for s in ((source,) if isinstance(source, int) else source)]
-    places = [d % x.ndim for d in ((destination,) if isinstance(destination, int) else destination)]
+    sources = axes_of("moveaxis", x, source)
+    places = axes_of("moveaxis", x, destination)
     order = [a for a in range(x.ndim) if a not in sources]
     for place, axis in sorted(zip(places, sources)):
         order.insert(place, axis)
@@ -208,25 +213,29 @@ def squeeze(x: Any, /, axis: Any = None) -> Tensor:
     if axis is None:
         axes = tuple(i for i, n in enumerate(x.shape) if n == 1)
     else:
-        axes = tuple(a % x.ndim for a in ((axis,) if isinstance(axis, int) else axis))
+        axes = axes_of("squeeze", x, axis)
         if any(x.shape[a] != 1 for a in axes):
-            raise errors.operation_failed(
-                "squeeze", (x,), ValueError(f"axis {axis} is not of size one"), here()
-            )
+            raise errors.operation_failed("squeeze", (x,), ValueError(), here(), {"axis": axis})
     return _reshape(x, shape=tuple(n for i, n in enumerate(x.shape) if i not in axes))
 
 
 def expand_dims(x: Any, /, axis: Any = 0) -> Tensor:
     """A new axis of size one at `axis`."""
     x = x if isinstance(x, Tensor) else Tensor(xp.asarray(x))
-    return _reshape(x, shape=xp.expand_dims(xp.broadcast_to(xp.zeros(()), x.shape), axis).shape)
+    several = axis if isinstance(axis, tuple | list) else (axis,)
+    ndim = x.ndim + len(several)
+    places = [a % ndim for a in several]
+    if len(set(places)) < len(places) or any(not -ndim <= a < ndim for a in several):
+        raise errors.operation_failed("expand_dims", (x,), IndexError(), here(), {"axis": axis})
+    sizes = iter(x.shape)
+    return _reshape(x, shape=tuple([1 if i in places else next(sizes) for i in range(ndim)]))
 
 
 def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """The axes from `start_dim` to `end_dim` (inclusive) as one, as in PyTorch."""
     if x.ndim == 0:
         return _reshape(x, shape=(1,))
-    start, end = start_dim % x.ndim, end_dim % x.ndim
+    start, end = axes_of("flatten", x, (start_dim, end_dim))
     joined = int(xp.prod(x.shape[start : end + 1]))
     return _reshape(x, shape=(*x.shape[:start], joined, *x.shape[end + 1 :]))
 
@@ -311,9 +320,18 @@ def diagonal(x: Any, /, *, offset: int = 0) -> Tensor:
 
 def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Tensor:
     """x in another dtype; its gradient comes back in x's own."""
-    if not copy and x.dtype == dtype:
-        return x
-    return _astype(x, dtype=xp.dtype(dtype))
+    kind = dtype_of(dtype)
+    return x if not copy and x.dtype == kind else _astype(x, dtype=kind)
+
+
+def dtype_of(name: Any) -> Any:
+    """The dtype of this name, or this dtype itself."""
+    try:
+        return xp.dtype(name)
+    except TypeError:
+        known = [f"{kind}{bits}" for kind in ("float", "int", "uint") for bits in (16, 32, 64)]
+        known += ["int8", "uint8", "bool", "complex64", "complex128"]
+        raise errors.unknown_dtype(name, known, here()) from None
 
 
 def concat(xs: Sequence[Any], /, *, axis: int | None = 0) -> Tensor:
@@ -330,23 +348,20 @@ def stack(xs: Sequence[Any], /, *, axis: int = 0) -> Tensor:
 
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Tensor, ...]:
     """The slices along an axis, as a tuple."""
-    lead = (slice(None),) * (axis % x.ndim)
-    return tuple(x[(*lead, i)] for i in range(x.shape[axis]))
+    axis = axis_of("unstack", x, axis)
+    return tuple(x[(*(slice(None),) * axis, i)] for i in range(x.shape[axis]))
 
 
 def split(x: Any, sections: Any, axis: int = 0) -> tuple[Tensor, ...]:
     """Pieces along an axis: `sections` equal ones, or cut at the positions of a sequence."""
+    axis = axis_of("split", x, axis)
     size = x.shape[axis]
     if isinstance(sections, int):
-        if size % sections:
-            raise errors.operation_failed(
-                "split",
-                (x,),
-                ValueError(f"size {size} of axis {axis} is no multiple of {sections}"),
-                here(),
-            )
+        if sections < 1 or size % sections:
+            given = {"axis": axis, "sections": sections}
+            raise errors.operation_failed("split", (x,), ValueError(), here(), given)
         edges = [i * (size // sections) for i in range(sections + 1)]
     else:
         edges = [0, *sections, size]
-    lead = (slice(None),) * (axis % x.ndim)
+    lead = (slice(None),) * axis
     return tuple(x[(*lead, slice(a, b))] for a, b in itertools.pairwise(edges))

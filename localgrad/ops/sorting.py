@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from localgrad import errors
+from localgrad.graph.record import here
 from localgrad.kernels import reference as xp
+from localgrad.local.axes import axis_of
 from localgrad.local.flat import flat
 from localgrad.local.operation import as_raw
 from localgrad.ops import draw
@@ -79,6 +82,7 @@ def sort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = 
     Tensor([3., 2., 1.], dtype=float32)
     """
     x = asarray(x)
+    axis = axis_of("sort", x, axis)
     return take_along_axis(x, order_of(x.value, axis, descending, stable), axis=axis)
 
 
@@ -91,8 +95,11 @@ def topk(x: Any, k: int, axis: int = -1, largest: bool = True) -> TopK:
     ([3.0, 2.0], [0, 2])
     """
     x = asarray(x)
+    axis = axis_of("topk", x, axis)
+    if not 0 <= k <= x.shape[axis]:
+        raise errors.too_few_for_topk(k, x.shape, axis, here())
     order = order_of(x.value, axis, descending=largest)
-    chosen = order[(slice(None),) * (axis % x.ndim) + (slice(k),)]
+    chosen = order[(slice(None),) * axis + (slice(k),)]
     return TopK(take_along_axis(x, chosen, axis=axis), Tensor(chosen))
 
 
@@ -117,8 +124,8 @@ def quantile(x: Any, q: Any, axis: int | None = None, keepdims: bool = False) ->
     """
     x = asarray(x)
     whole = axis is None
-    ordered = sort(x.reshape(-1), axis=0) if axis is None else sort(x, axis=axis)
-    along = 0 if axis is None else axis % x.ndim
+    along = 0 if axis is None else axis_of("quantile", x, axis)
+    ordered = sort(x.reshape(-1) if whole else x, axis=along)
     lead = (slice(None),) * along
     fractions = xp.asarray(q, xp.float64)
     place = fractions * (ordered.shape[along] - 1)
@@ -154,6 +161,7 @@ def cumulative_min(x: Any, axis: int = -1) -> Tensor:
 
 
 def _running(x: Tensor, axis: int, better: Any) -> Tensor:
+    axis = axis_of(f"cumulative_{better.__name__[:3]}", x, axis)
     extreme = better.accumulate(x.value, axis=axis)
     shape = [1] * x.ndim
     shape[axis] = -1
@@ -173,7 +181,7 @@ def diff(
     [3.0, 5.0]
     """
     x = asarray(x)
-    axis %= x.ndim
+    axis = axis_of("diff", x, axis)
     ends = [asarray(end) for end in (prepend, x, append) if end is not None]
     x = concat(ends, axis=axis)
     lead = (slice(None),) * axis
