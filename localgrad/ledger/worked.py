@@ -21,6 +21,7 @@ Product = tuple[tuple[int, ...], float, float]  # element of the value, upstream
 
 _MOST_OUTPUTS = 4_000_000  # a tangent with more elements is not spelled out
 _MOST_PRODUCTS = 4
+_MOST_IN_A_LINE = 2
 
 
 def products(
@@ -43,11 +44,13 @@ def products(
     ]
 
 
-def arithmetic(pairs: Sequence[tuple[float, float]], value: float) -> str:
+def arithmetic(
+    pairs: Sequence[tuple[float, float]], value: float, most: int = _MOST_PRODUCTS
+) -> str:
     """``upstream × local + … = value``, the largest products first."""
     ordered = sorted(pairs, key=lambda pair: -abs(pair[0] * pair[1]))
-    shown = " + ".join(f"{_signed(g)}×{_signed(t)}" for g, t in ordered[:_MOST_PRODUCTS])
-    rest = ordered[_MOST_PRODUCTS:]
+    shown = " + ".join(f"{_signed(g)}×{_signed(t)}" for g, t in ordered[:most])
+    rest = ordered[most:]
     if rest:
         shown += f" + {len(rest)} more ({sum(g * t for g, t in rest):.3g})"
     return f"{shown} = {value:.6g}" if shown else f"= {value:.6g}"
@@ -101,4 +104,4 @@ class _Worker(Listener):
             return None
         name = f"x{argument}" if node.op.variadic else node.op.arguments[argument]
         place = f"[{', '.join(map(str, index))}]" if index else ""
-        return f"{name}{place}: {arithmetic(pairs, float(array[index]))}"
+        return f"{name}{place}: {arithmetic(pairs, float(array[index]), _MOST_IN_A_LINE)}"

@@ -54,6 +54,9 @@ def downstream_formula(op: Operation, index: int, **names: Symbol) -> Formula:
     """What argument `index` receives for the upstream g; `names` replaces symbols by numbers."""
     reader = next((READERS[kind] for kind in type(op).__mro__ if kind in READERS), of_nothing)
     read = attempt(lambda: reader(op, index, names))
+    if read is None and isinstance(op, Linear | LinearMany):
+        latex = rf"\operatorname{{{escaped(op.name)}}}^{{\top}}"  # the adjoint of the map
+        read = call(f"{op.name}ᵀ", names.get("g", UPSTREAM), latex=latex)
     if read is None:
         argument = "xᵢ" if op.variadic else op.arguments[index]
         latex = rf"\operatorname{{{escaped(op.name)}}}'_{{{Symbol(argument).latex}}}"

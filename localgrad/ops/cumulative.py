@@ -14,6 +14,7 @@ from localgrad.kernels import reference as xp
 from localgrad.local.axes import axis_of
 from localgrad.local.composite import composite
 from localgrad.local.linear import Linear, linear
+from localgrad.local.symbol import Formula
 from localgrad.ops import draw
 
 
@@ -72,6 +73,10 @@ product_along = composite(
     running_product_backward,
     arguments=("x",),
     doc="Running products along an axis.",
+    rule=Formula(
+        "x[j] ← Σ g[k]·Π x[i] over k ≥ j and i ≤ k, i ≠ j",
+        r"x_j \leftarrow \sum_{k \ge j} g_k \prod_{i \le k,\; i \ne j} x_i",
+    ),
     example=draw.reals(axis=1),
     kink="none: at zeros too the product of the other factors",
 )

@@ -84,9 +84,9 @@ def test_the_panel_of_a_node_tells_its_whole_account(open_ledger: Open) -> None:
         f"{node.where} in forward",
     ]
     assert "∂a = g" in page.locator(".formula .rule").first.inner_text()
-    numbers = page.locator(".formula .local").inner_text().splitlines()
-    assert numbers[0] == "rms: upstream × gain = downstream"
-    assert len(numbers) == 1 + len(node.downstream)
+    titles = page.locator(".formula .local-title").all_inner_texts()
+    assert titles == ["All, as rms: upstream × gain = downstream"]
+    assert page.locator(".formula .local-line").count() == len(node.downstream)
     upstream = page.locator(".panel table").nth(1)
     assert upstream.locator("tbody tr").count() == 2
     assert upstream.locator("tfoot td").all_inner_texts()[2] == "100 %"
@@ -102,7 +102,7 @@ def test_the_panel_names_summed_axes_and_draws_both_distributions(open_ledger: O
     shift = lg.asarray([0.5] * 8, requires_grad=True)
     with lg.Ledger(level="values") as ledger:
         (x + shift).tanh().sum().backward()
-    record = ledger.record
+    record = ledger.complete()
     page = open_ledger(record)
     search(page, "add")
     page.keyboard.press("Enter")
@@ -110,6 +110,8 @@ def test_the_panel_names_summed_axes_and_draws_both_distributions(open_ledger: O
     assert down.locator("thead th").all_inner_texts() == ["input", "norm", "gain", "summed"]
     assert down.locator("tbody tr td").last.inner_text() == "Σ over 0"
     add = next(node for node in record.nodes if node.op == "add")
+    assert page.locator(".formula .local-title").first.inner_text().startswith("One element")
+    assert page.locator(".formula .local-line").first.inner_text() == add.local
     for tone, stats in (("value", add.value), ("gradient", add.upstream)):
         assert stats is not None and stats.histogram is not None
         bars = page.locator(f".histogram.{tone} rect")

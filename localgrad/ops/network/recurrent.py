@@ -6,6 +6,7 @@ from typing import Any
 
 from localgrad import kernels, ops
 from localgrad.local.composite import composite
+from localgrad.ops.network import rules
 from localgrad.ops.network.dense import linear
 
 
@@ -105,6 +106,7 @@ lstm = composite(
     lambda g, saved, needs, x, h, c, *weights: kernels.lstm_backward(g, saved, x, *weights),
     arguments=("x", "h", "c", *WEIGHTS),
     doc="(outputs, last h, last c) of a long short-term memory over x (time, batch, input).",
+    rule=rules.LSTM,
     example=_arrays(4, True),
 )
 gru = composite(
@@ -114,6 +116,7 @@ gru = composite(
     lambda g, saved, needs, x, h, *weights: kernels.gru_backward(g, saved, x, *weights),
     arguments=("x", "h", *WEIGHTS),
     doc="(outputs, last h) of gated recurrent units over x (time, batch, input).",
+    rule=rules.GRU,
     example=_arrays(3, False),
 )
 rnn = composite(
@@ -127,5 +130,6 @@ rnn = composite(
     ),
     arguments=("x", "h", *WEIGHTS),
     doc="(outputs, last h) of an Elman network over x (time, batch, input).",
+    rule=rules.RNN,
     example=_arrays(1, False),
 )

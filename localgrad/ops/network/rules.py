@@ -97,3 +97,64 @@ MAX_POOL = rule(
         r"x_i \leftarrow \sum_{j:\; i = \operatorname{argmax}_j x} g_j",
     ),
 )
+
+
+def recurrence(delta: str, state: tuple[str, str], *abbreviations: tuple[str, str]) -> Formula:
+    """Back through time: D is what arrives before the activations, `delta` what h takes of it.
+
+    g[t] is the upstream of the t-th output; that of the last state is part of the last one.
+    """
+    return rule(
+        ("x[t] ← D[t] @ w_ih", r"x_t \leftarrow D_t \, w_{ih}"),
+        state,
+        ("w_ih ← Σ D[t]ᵀ @ x[t]", r"w_{ih} \leftarrow \textstyle\sum_t D_t^T x_t"),
+        (
+            f"w_hh ← Σ {delta}[t]ᵀ @ h[t−1]",
+            rf"w_{{hh}} \leftarrow \textstyle\sum_t {delta}_t^T h_{{t-1}}",
+        ),
+        ("b_ih ← Σ D[t]", r"b_{ih} \leftarrow \textstyle\sum_t D_t"),
+        (f"b_hh ← Σ {delta}[t]", rf"b_{{hh}} \leftarrow \textstyle\sum_t {delta}_t"),
+        *abbreviations,
+    )
+
+
+RNN = recurrence(
+    "D",
+    ("h ← D[1] @ w_hh", r"h \leftarrow D_1 \, w_{hh}"),
+    (
+        "D[t] = (g[t] + D[t+1] @ w_hh)·φ′(t)",
+        r"D_t = \left(g_t + D_{t+1} \, w_{hh}\right) \varphi'_t",
+    ),
+)
+
+# i, f, z, o: the input gate, the forget gate, the candidate, the output gate.
+LSTM = recurrence(
+    "D",
+    ("h ← D[1] @ w_hh", r"h \leftarrow D_1 \, w_{hh}"),
+    ("c ← C[1]·f[1]", r"c \leftarrow C_1 \, f_1"),
+    ("D = (Dᵢ | D_f | D_z | Dₒ)", r"D_t = (D_i \mid D_f \mid D_z \mid D_o)"),
+    ("Dᵢ = C·z·i·(1 − i)", r"D_i = C z \, i (1 - i)"),
+    ("D_f = C·c[t−1]·f·(1 − f)", r"D_f = C c_{t-1} \, f (1 - f)"),
+    ("D_z = C·i·(1 − z·z)", r"D_z = C i (1 - z^2)"),
+    ("Dₒ = H·tanh(c)·o·(1 − o)", r"D_o = H \tanh(c) \, o (1 - o)"),
+    (
+        "C[t] = H[t]·o·(1 − tanh(c)²) + C[t+1]·f[t+1]",
+        r"C_t = H_t \, o \left(1 - \tanh^2(c)\right) + C_{t+1} \, f_{t+1}",
+    ),
+    ("H[t] = g[t] + D[t+1] @ w_hh", r"H_t = g_t + D_{t+1} \, w_{hh}"),
+)
+
+# r, u, n: the reset gate, the update gate, the candidate; s is what it reads of the state.
+GRU = recurrence(
+    "E",
+    ("h ← u[1]·H[1] + E[1] @ w_hh", r"h \leftarrow u_1 H_1 + E_1 \, w_{hh}"),
+    ("D = (Dᵣ | Dᵤ | N)", r"D_t = (D_r \mid D_u \mid N)"),
+    ("E = (Dᵣ | Dᵤ | N·r)", r"E_t = (D_r \mid D_u \mid N r)"),
+    ("Dᵣ = N·s·r·(1 − r)", r"D_r = N s \, r (1 - r)"),
+    ("Dᵤ = H·(h[t−1] − n)·u·(1 − u)", r"D_u = H (h_{t-1} - n) \, u (1 - u)"),
+    ("N = H·(1 − u)·(1 − n·n)", r"N = H (1 - u) (1 - n^2)"),
+    (
+        "H[t] = g[t] + u[t+1]·H[t+1] + E[t+1] @ w_hh",
+        r"H_t = g_t + u_{t+1} H_{t+1} + E_{t+1} \, w_{hh}",
+    ),
+)

@@ -50,9 +50,9 @@ function columnsAt(nodes: LedgerNode[], depth: number, calls: ReturnType<typeof 
   return [...columns.values()].sort((a, b) => a.first - b.first);
 }
 
-/** A model without modules is cut into stretches of its operations. */
+/** A model without modules is cut into stretches of the operations that a gradient reached. */
 function stretches(nodes: LedgerNode[]): Column[] {
-  const operations = nodes.filter((node) => node.kind === "op");
+  const operations = nodes.filter((node) => node.kind === "op" && node.upstream);
   const size = Math.max(1, Math.ceil(operations.length / MOST_COLUMNS));
   const columns: Column[] = [];
   for (let at = 0; at < operations.length; at += size) {

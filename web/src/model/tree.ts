@@ -35,10 +35,15 @@ function leafTitle(node: LedgerNode): string {
   return nameOf(node);
 }
 
+/** Whether the node has one output: those of a tuple have nodes of their own. */
+export function isSingle(node: LedgerNode): boolean {
+  return node.kind !== "op" || node.shape.length > 0 || node.value !== null;
+}
+
 function makeLeaf(node: LedgerNode, order: number): Leaf {
   return {
     kind: "leaf", id: `n${node.id}`, node, parent: undefined as unknown as Group, order,
-    title: leafTitle(node), detail: shape(node.shape),
+    title: leafTitle(node), detail: isSingle(node) ? shape(node.shape) : "",
   };
 }
 

@@ -29,7 +29,7 @@ function section(part: Section): string {
     case "facts":
       return heading + part.facts.map(([name, value]) => `- ${escape(name)}: ${escape(textOf(value))}`).join("\n");
     case "formula":
-      return heading + fenced([...part.rules.map((rule) => rule.text), part.local ?? ""].filter(Boolean).join("\n"));
+      return heading + fenced([...part.rules.map((rule) => rule.text), ...part.local.flatMap(({ title, lines }) => [title, ...lines])].join("\n"));
     case "source": {
       const lines = part.lines.map((line, index) => {
         const at = part.first + index;

@@ -5,8 +5,9 @@ import { percent, plural, shape, show, signed } from "../model/format";
 import type { Formula, LedgerEdge, LedgerNode, Stats } from "../model/ledger";
 import type { Metrics } from "../model/metrics";
 import { nameOf, placeOf } from "../model/place";
+import { isSingle } from "../model/tree";
 import { notice } from "./finding_sheet";
-import type { Cell, CellLike, Section, Sheet } from "./sections";
+import type { Cell, CellLike, Section, Sheet, Worked } from "./sections";
 
 // More arguments than this (of a concat) stand in the table only.
 const MOST_LINES = 6;
@@ -158,19 +159,18 @@ function source(node: LedgerNode, context: Context): Section[] {
 }
 
 /** `upstream × local = downstream`: of one element, where the values were kept, and of all, as rms. */
-function numbersOf(node: LedgerNode, metrics: Metrics): string | null {
-  const one = metrics.step === null && node.local ? `one element: upstream × local = downstream\n${node.local}` : null;
-  return [one, rmsOf(node, metrics)].filter(Boolean).join("\n\n") || null;
-}
-
-function rmsOf(node: LedgerNode, metrics: Metrics): string | null {
+function numbersOf(node: LedgerNode, metrics: Metrics): Worked[] {
   const upstream = metrics.upstreamRms(node);
   const lines = node.downstream.slice(0, MOST_LINES).flatMap((id) => {
     const edge = metrics.ledger.edges[id]!;
     const [gain, rms] = [metrics.gain(edge), metrics.edgeRms(edge)];
     return edge.cut || gain === null ? [] : [`${edge.name || "input"}: ${show(upstream)} × ${show(gain)} = ${show(rms)}`];
   });
-  return lines.length ? ["rms: upstream × gain = downstream", ...lines].join("\n") : null;
+  const one = metrics.step === null && node.local ? node.local.split("\n").slice(0, MOST_LINES) : [];
+  return [
+    { title: "One element: upstream × local = downstream", lines: one },
+    { title: "All, as rms: upstream × gain = downstream", lines },
+  ].filter((part) => part.lines.length > 0);
 }
 
 /** One line for every argument. */
@@ -184,12 +184,12 @@ function rulesOf({ text, latex }: Formula): Formula[] {
 export function nodeSheet(node: LedgerNode, context: Context): Sheet {
   const metrics = context.metrics();
   const other = context.other()?.ledger.nodes[node.id] ?? null;
-  const tags = [shape(node.shape), node.dtype, ...node.flags];
+  const tags = [isSingle(node) ? shape(node.shape) : "", node.dtype, ...node.flags];
   if (node.step !== null) tags.push(`call ${node.step + 1}`);
   if (node.sweep) tags.push(`sweep ${node.sweep + 1}`);
   const sections: Section[] = [...notices(node, context)];
   const local = numbersOf(node, metrics);
-  if (node.formula || local) sections.push({ kind: "formula", heading: "Local rule", rules: node.formula ? rulesOf(node.formula) : [], local });
+  if (node.formula || local.length) sections.push({ kind: "formula", heading: "Local rule", rules: node.formula ? rulesOf(node.formula) : [], local });
   sections.push(statistics(metrics.ledger.nodes[node.id]!, other, metrics), ...upstream(node, context), ...downstream(node, context));
   if (context.ledger.steps.length > 1) sections.push({ kind: "series", heading: "Gradient norm over the recorded steps", node: node.id });
   sections.push(...histograms(metrics.ledger.nodes[node.id]!), ...source(node, context));

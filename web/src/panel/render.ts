@@ -7,7 +7,7 @@ import { count, show } from "../model/format";
 import type { Formula } from "../model/ledger";
 import { mathOf } from "./mathematics";
 import { seriesChart } from "./series";
-import type { CellLike, Section } from "./sections";
+import type { CellLike, Section, Worked } from "./sections";
 
 /** A dotted name in two parts, of which only the first is cut where there is no room. */
 function name(text: string): (Node | string)[] {
@@ -94,6 +94,10 @@ function rule(formula: Formula): HTMLElement {
   return drawn ? h("div", { class: "rule", title: formula.text }, drawn) : h("div", { class: "rule words" }, ...prose(formula.text));
 }
 
+function worked({ title, lines }: Worked): HTMLElement {
+  return h("div", { class: "local" }, h("div", { class: "local-title" }, title), ...lines.map((line) => h("div", { class: "local-line" }, line)));
+}
+
 function body(part: Section, context: Context, scales: Scales): (Node | null)[] {
   switch (part.kind) {
     case "table":
@@ -101,7 +105,7 @@ function body(part: Section, context: Context, scales: Scales): (Node | null)[] 
     case "facts":
       return [h("dl", { class: "facts" }, ...part.facts.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, ...cellContent(value, context, scales))]))];
     case "formula":
-      return [h("div", { class: "formula" }, ...part.rules.map(rule), part.local ? h("div", { class: "local" }, part.local) : null)];
+      return [h("div", { class: "formula" }, ...part.rules.map(rule), ...part.local.map(worked))];
     case "histogram":
       return [histogram(part) as HTMLElement];
     case "source":

@@ -21,10 +21,16 @@ export interface Cell {
 
 export type CellLike = Cell | string;
 
+/** A rule with its numbers: a line for every argument. */
+export interface Worked {
+  title: string;
+  lines: string[];
+}
+
 export type Section =
   | { kind: "table"; heading?: string; columns: string[]; rows: CellLike[][]; footer?: CellLike[]; note?: string }
   | { kind: "facts"; heading?: string; facts: [string, CellLike][] }
-  | { kind: "formula"; heading?: string; rules: Formula[]; local: string | null }
+  | { kind: "formula"; heading?: string; rules: Formula[]; local: Worked[] }
   | { kind: "histogram"; heading: string; tone: "value" | "gradient"; heights: number[]; low: number; high: number; size: number }
   | { kind: "source"; heading: string; file: string; first: number; lines: string[]; marked: number }
   | { kind: "notice"; tone: "error" | "warning" | "note"; title: string; text: string; advice?: string; evidence?: [string, string][]; node?: number }
