@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy
@@ -48,14 +49,19 @@ def scatter_places(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
 
 
 def resample(x: Any, matrices: tuple[Any, ...], transposed: bool) -> Any:
-    """Σ M₁[i, a] M₂[j, b] … x[…, a, b, …]: a matrix for each axis after the second."""
-    for axis, matrix in enumerate(matrices, start=2):
-        m = matrix.T if transposed else matrix
+    """Σ M₁[i, a] M₂[j, b] … x[…, a, b, …]: a matrix for each axis after the second.
+
+    An array whose channels are last in memory is resampled as it lies, and the result lies so too.
+    """
+    last = x.ndim > 2 and not x.flags.c_contiguous and numpy.moveaxis(x, 1, -1).flags.c_contiguous
+    if last:
+        x = numpy.moveaxis(x, 1, -1)
+    for axis, matrix in enumerate(matrices, start=1 if last else 2):
+        m = (matrix.T if transposed else matrix).astype(x.dtype)
         if axis == x.ndim - 1:
-            x = x @ m.T.astype(x.dtype)
+            x = x @ m.T
         else:
-            rows = x.reshape(-1, x.shape[axis], int(numpy.prod(x.shape[axis + 1 :])))
-            x = (m.astype(x.dtype) @ rows).reshape(
-                *x.shape[:axis], m.shape[0], *x.shape[axis + 1 :]
-            )
-    return x
+            shape = (*x.shape[:axis], m.shape[0], *x.shape[axis + 1 :])
+            rows = x.reshape(-1, x.shape[axis], math.prod(x.shape[axis + 1 :]))
+            x = (m @ rows).reshape(shape)
+    return numpy.moveaxis(x, -1, 1) if last else x

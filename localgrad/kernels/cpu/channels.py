@@ -22,8 +22,23 @@ _PERIOD = 256  # elements of a period, at least
 _BLOCK = 32  # periods summed in the array's own precision
 
 
-def _repeats(channels: int) -> int:
-    return max(1, -(-_PERIOD // channels))
+@njit(cache=CACHE)
+def _repeated(vector):  # type: ignore[no-untyped-def]
+    """The channels' numbers again and again, until they fill a period."""
+    channels = vector.size
+    result = np.empty(max(1, (_PERIOD + channels - 1) // channels) * channels, vector.dtype)
+    for start in range(0, result.size, channels):
+        result[start:start + channels] = vector
+    return result
+
+
+@njit(cache=CACHE)
+def _added(sums):  # type: ignore[no-untyped-def]
+    """The threads' sums, added in order."""
+    total = sums[0]
+    for other in range(1, sums.shape[0]):
+        total += sums[other]
+    return total
 
 
 @njit(cache=CACHE)
@@ -47,19 +62,25 @@ def _moment_sums(x, origin, sums, block):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
-def _moments_task(x, channels, repeats, sums, thread, threads):  # type: ignore[no-untyped-def]
+def _moments_task(x, channels, sums, thread, threads):  # type: ignore[no-untyped-def]
     rows = x.size // channels
     low, high = share(rows, thread, threads)
-    origin = np.empty(channels * repeats, x.dtype)
-    for j in range(origin.size):
-        origin[j] = x[j % channels]
+    origin = _repeated(x[:channels])
     _moment_sums(x[low * channels:high * channels], origin, sums[thread],
                  np.empty((2, origin.size), x.dtype))
 
 
 @njit(cache=CACHE)
-def _moments(x, channels, repeats, sums, threads):  # type: ignore[no-untyped-def]
-    parallel(_moments_task, (x, channels, repeats, sums), threads)
+def _moments(x, channels, threads):  # type: ignore[no-untyped-def]
+    sums = np.zeros((threads, 2, channels), np.float64)
+    parallel(_moments_task, (x, channels, sums), threads)
+    total, mean, variance = _added(sums), x[:channels].copy(), np.empty(channels, x.dtype)
+    rows = x.size // channels
+    for j in range(channels):
+        one, two = total[0, j] / rows, total[1, j] / rows
+        mean[j] = x[j] + one
+        variance[j] = two - one * one
+    return mean, variance
 
 
 @njit(cache=CACHE)
@@ -76,7 +97,7 @@ def _map_task(x, factor, shift, y, thread, threads):  # type: ignore[no-untyped-
 
 @njit(cache=CACHE)
 def _map(x, factor, shift, y, threads):  # type: ignore[no-untyped-def]
-    parallel(_map_task, (x, factor, shift, y), threads)
+    parallel(_map_task, (x, _repeated(factor), _repeated(shift), y), threads)
 
 
 @njit(cache=CACHE)
@@ -130,25 +151,24 @@ def _backward_task(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
-def _backward(  # type: ignore[no-untyped-def]
-    g, x, mean, scale, factor, fixed, wants_input, sums, dx, threads,
-):
-    parallel(_backward_task, (g, x, mean, scale, factor, fixed, wants_input, sums, dx), threads)
-
-
-def _repeated(vector: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    return np.tile(vector.astype(dtype, copy=False), _repeats(vector.size))
+def _backward(g, x, mean, scale, factor, fixed, wants_input, dx, threads):  # type: ignore
+    """Fill dx; returns what the weight and the bias of every channel are sent."""
+    channels = mean.size
+    sums = np.zeros((threads, 2, channels), np.float64)
+    parallel(_backward_task, (g, x, _repeated(mean), _repeated(scale), _repeated(factor), fixed,
+                              wants_input, sums, dx), threads)
+    total = _added(sums)
+    weight, bias = np.empty(channels, x.dtype), np.empty(channels, x.dtype)
+    for j in range(channels):
+        weight[j] = total[1, j] * scale[j]
+        bias[j] = total[0, j]
+    return weight, bias
 
 
 def channel_moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance (divided by n) of every channel of (batch, channels, …)."""
     channels = x.shape[1]
-    memory = channels_memory(x)
-    threads = threads_for(x.size)
-    sums = np.zeros((threads, 2, channels), np.float64)
-    _moments(memory, channels, _repeats(channels), sums, threads)
-    one, two = sums.sum(axis=0) / (x.size // channels)
-    return (memory[:channels] + one).astype(x.dtype), (two - one * one).astype(x.dtype)
+    return _moments(channels_memory(x), channels, threads_for(x.size))
 
 
 def channel_norm(
@@ -159,7 +179,7 @@ def channel_norm(
     factor = scale if weight is None else scale * weight
     shift = -mean * factor if bias is None else bias - mean * factor
     y = arena.channels_last(x.shape, x.dtype)
-    _map(channels_memory(x), _repeated(factor, x.dtype), _repeated(shift, x.dtype),
+    _map(channels_memory(x), factor.astype(x.dtype, copy=False), shift.astype(x.dtype, copy=False),
          channels_memory(y), threads_for(x.size))
     return y
 
@@ -171,12 +191,9 @@ def channel_norm_backward(
     """Downstreams of x, weight and bias; ``fixed`` where mean and scale do not depend on x."""
     factor = scale if weight is None else scale * weight
     dx = arena.channels_last(x.shape if needs[0] else (0, *x.shape[1:]), x.dtype)
-    threads = threads_for(x.size)
-    sums = np.zeros((threads, 2, x.shape[1]), np.float64)
-    _backward(channels_memory(g), channels_memory(x), _repeated(mean, x.dtype),
-              _repeated(scale, x.dtype), _repeated(factor, x.dtype), fixed, needs[0], sums,
-              channels_memory(dx), threads)
-    total, along = sums.sum(axis=0)
-    return [dx if needs[0] else None,
-            (along * scale).astype(x.dtype) if needs[1] else None,
-            total.astype(x.dtype) if needs[2] else None]
+    mean, scale, factor = (vector.astype(x.dtype, copy=False) for vector in (mean, scale, factor))
+    to_weight, to_bias = _backward(
+        channels_memory(g), channels_memory(x), mean, scale, factor, fixed, needs[0],
+        channels_memory(dx), threads_for(x.size))
+    return [dx if needs[0] else None, to_weight if needs[1] else None,
+            to_bias if needs[2] else None]
