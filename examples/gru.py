@@ -24,10 +24,10 @@ with lg.Ledger(cell, level="edges") as ledger:
     loss = F.cross_entropy(classifier(last), targets[:, -1])
     loss.backward()
 
-shares = [edge.share for edge in ledger.record.arrived(ledger.of("weight_hh"))]
+uses = ledger.record.arrived(ledger.of("weight_hh"))
 print("the recurrent weights' gradient, by how many steps before the loss they were used:")
-for back in range(0, STEPS, 8):
-    print(f"  {back:>2} to {back + 7:>2} steps back: {sum(shares[back : back + 8]):+.1%}")
+for back in (0, 1, 2, 4, 8, 16, 32, 63):
+    print(f"  {back:>2} steps back: norm {uses[back].norm:.2e}, share {uses[back].share:+.1%}")
 gate = [node for node in ledger.nodes if node.op == "sigmoid" and len(node.arrived) == 2][-1]
 print("the last update gate mixes the candidate with the old state; its gradient comes")
 for edge in ledger.record.arrived(gate):

@@ -2,7 +2,7 @@
 
 The twin is the recipe's own source, read with PyTorch's names in place of ours: that this works at
 all is what "names as PyTorch's" means. Both train for fifty steps in float64 with dropout off;
-losses, weights and every parameter's gradient must agree, and our float32 kernels must follow.
+losses and every parameter's gradient must agree, and our float32 kernels must follow.
 """
 
 import inspect
@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 import localgrad as lg
+from localgrad.graph.order import oldest_first, reachable
+from localgrad.kernels.reference_pooling import max_pool
 from localgrad.train import catalogue
 
 torch = pytest.importorskip("torch")
@@ -180,38 +182,61 @@ def exact_gradients(model: Any, seed: int, inputs: list[Any], loss: Any) -> list
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_kernels_of_float32_follow(name: str) -> None:
-    """From each of the fifty weights of the float64 training: the loss, and the weights after our
-    own step, to 1e-4; gradients likewise at the first.
+    """From each of the fifty weights of the float64 training, to 1e-4: the loss, the weights after
+    our own step, and every parameter's gradient relative to its norm.
 
     Every step starts from the exact weights, because a relu or a maximum that decides differently
-    within the rounding of float32 parts two trajectories for good, PyTorch's own too: the loss is
-    continuous there, its gradient is not.  For the same reason the gradients may be the exact ones
-    of weights that differ by no more than such a rounding.
+    within the rounding of float32 parts two trajectories for good, PyTorch's own too. The gradient
+    jumps there, so it is compared at the steps where every unit decides as in float64: nearly all.
     """
     batch, loss = CASES[name]
     ours, theirs = twins(name, "float32")
+    exact_ours, _ = twins(name, "float64")
     inputs = [lg.asarray(as_dtype(part, "float32")) for part in batch]
+    wide_inputs = [lg.asarray(part) for part in batch]
     exact_inputs = [torch.tensor(part) for part in batch]
     optimiser = lg.optim.SGD(ours.parameters(), lr=1e-3)
     exact_optimiser = torch.optim.SGD(theirs.parameters(), lr=1e-3)
-    for step in range(STEPS):
+    alike = 0
+    for _ in range(STEPS):
         copy_state(theirs, ours, "float32")
+        copy_state(theirs, exact_ours, "float64")
         for each in (optimiser, exact_optimiser):
             each.zero_grad()
         value = loss(ours, inputs, lg.nn.functional)
         exact = loss(theirs, exact_inputs, torch.nn.functional)
+        same = decisions(value) == decisions(loss(exact_ours, wide_inputs, lg.nn.functional))
         value.backward()
         exact.backward()
         assert abs(value.item() / exact.item() - 1) <= 1e-4
+        if same:
+            alike += 1
+            compare_gradients(ours, theirs)
         optimiser.step()
         exact_optimiser.step()
         for (path, p), q in zip(ours.named_parameters(), theirs.parameters()):
             found, expected = p.numpy(), q.detach().numpy()
             np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4, err_msg=path)
-        if step == 0:
-            found_all = [p.grad.numpy() for p in ours.parameters()]
-            nearby = (exact_gradients(twins(name, "float64")[1], roundings, exact_inputs, loss)
-                      for roundings in range(9))
-            assert any(
-                max(abs(a - b).max() for a, b in zip(found_all, each)) <= 1e-4 for each in nearby
-            )
+    assert alike >= 0.8 * STEPS
+
+
+def decisions(loss: Any) -> list[bytes]:
+    """What every relu let pass and every maximum chose, in the order of the forward pass."""
+    found = []
+    for node in oldest_first(reachable([loss.node])):
+        if node.op.name == "relu":
+            found.append((node.retained["y"] > 0).tobytes())
+        elif node.op.name == "max_pool":
+            _, chosen = max_pool(node.retained["x"], **node.options)
+            found.append(chosen.tobytes())
+    return found
+
+
+def compare_gradients(ours: Any, theirs: Any) -> None:
+    """Every parameter's, relative to its norm; one that is zero by design, to the whole."""
+    pairs = zip(ours.named_parameters(), theirs.parameters())
+    gradients = [(path, p.grad.numpy(), q.grad.numpy()) for (path, p), q in pairs]
+    whole = np.linalg.norm([np.linalg.norm(expected) for _, _, expected in gradients])
+    for path, found, expected in gradients:
+        error = np.linalg.norm(found - expected)
+        assert error <= 1e-4 * np.linalg.norm(expected) + 1e-6 * whole, path
