@@ -136,6 +136,21 @@ def not_one_recipe(name: str, found: Sequence[str]) -> RunError:
     )
 
 
+def unwritten_recipe(name: str, kind: str, missing: Sequence[str]) -> RunError:
+    """A recipe that leaves out what only it can know."""
+    return RunError(
+        f"{name}: the recipe {kind} does not define {', '.join(missing)}.\n"
+        "  A recipe writes data(source), network(train) and loss(network, batch)."
+    )
+
+
+def no_python(path: Path, cause: SyntaxError | UnicodeDecodeError) -> RunError:
+    """A file that Python cannot read."""
+    if isinstance(cause, SyntaxError):
+        return RunError(f"{path}:{cause.lineno} is no Python: {cause.msg}.")
+    return RunError(f"{path} is no Python: it is no UTF-8 text (byte {cause.start}).")
+
+
 def no_file(path: Path) -> RunError:
     """A file that does not exist."""
     return RunError(f"there is no file {path}.")
@@ -207,9 +222,14 @@ def foreign_checkpoint(path: Path, names: Sequence[str]) -> RunError:
     )
 
 
-def not_positive_rate(lr: float) -> RunError:
+def not_a_rate(lr: float) -> RunError:
     """A learning rate that does not learn."""
-    return RunError(f"--lr {lr:g} must be greater than 0.")
+    return RunError(f"--lr {lr:g} must be greater than 0, and finite.")
+
+
+def run_is_a_file(path: Path) -> RunError:
+    """A run's folder that is a file."""
+    return RunError(f"--out {path} is a file; a run is a folder. Choose another name.")
 
 
 # -- looking into a run ----------------------------------------------------------------------------
@@ -267,7 +287,8 @@ def unreadable_shape(text: str) -> RunError:
 
 def no_text_file(path: Path) -> DataError:
     """A text that does not exist."""
-    return DataError(f"there is no text file {path}.\n  Name a file of UTF-8 text: --data FILE.txt")
+    problem = f"{path} is a folder" if path.is_dir() else f"there is no text file {path}"
+    return DataError(f"{problem}.\n  Name a file of UTF-8 text: --data FILE.txt")
 
 
 def short_text(where: str, size: int, length: int, held_out: float) -> DataError:

@@ -13,6 +13,7 @@ from localgrad.train import run
 from localgrad.train.inspection import record
 from localgrad.train.metrics import read
 from localgrad.train.training import Training
+from tests.train.test_recipes import idx_folder
 
 RECIPE = """
 from localgrad import data, nn
@@ -178,7 +179,30 @@ WRONG_INPUT = [
     (["train", "mnist"], "--data FOLDER"),
     (["train", "mnist", "--data", "nowhere"], "does not exist"),
     (["train", "mnist", "--data", "."], "no train-images-idx3-ubyte"),
+    (["train", "tiny.py", "--lr", "inf"], "must be greater than 0, and finite"),
+    (["train", "tiny.py", "--lr", "fast"], "--lr"),
     (["train", "tiny.py", "--epochs", "many"], "--epochs"),
+    (["train", "tiny.py", "--epochs", "0"], "--epochs"),
+    (["train", "tiny.py", "--batch-size", "-4"], "--batch-size"),
+    (["train", "tiny.py", "--seed", "-1"], "--seed"),
+    (["train", "tiny.py", "--seed", "1.5"], "--seed"),
+    (["train", "tiny.py", "--out", "tiny.py"], "--out tiny.py is a file"),
+    (["train", "bad/syntax.py"], "bad/syntax.py:2 is no Python"),
+    (["train", "bad/binary.py"], "is no Python"),
+    (["train", "bad/nothing.py"], "it defines none"),
+    (["train", "bad/without.py"], "does not define network, loss"),
+    (["train", "lstm", "--data", "bad/one.txt"], "has 1 character that occurs three times"),
+    (["train", "rnn", "--data", "bad/short.txt"], "has 5 characters; windows of 64"),
+    (["train", "gru", "--data", "bad/binary.py"], "it is no UTF-8 text (byte 0)"),
+    (["train", "transformer", "--data", "bad"], "bad is a folder"),
+    (["train", "transformer", "--data", "nowhere.txt"], "there is no text file"),
+    (["train", "lenet", "--data", "bad/one.txt"], "is a file, not a folder"),
+    (["train", "resnet", "--data", "bad/empty"], "it holds nothing"),
+    (["train", "vit", "--data", "bad/images"], "the images have 6×6 pixels"),
+    (["train", "unet", "--data", "bad/one.txt"], "is no folder"),
+    (["train", "unet", "--data", "bad/empty"], "it holds nothing"),
+    (["train", "multitask", "--data", "tissue"], "does not exist"),
+    (["train", "tabular", "--data", "wines"], "Did you mean wine"),
     (["train", "tiny.py", "--out", "here"], "already holds a run"),
     (["train", "tiny.py", "--out", "here", "--resume", "--lr", "7"], "lr 0.001 (now 7.0)"),
     (["train", "digits", "--out", "here", "--resume"], "now digits"),
@@ -198,7 +222,24 @@ WRONG_INPUT = [
 ]
 
 
-def test_wrong_input_is_one_message_and_exit_code_2(trained, localgrad, tmp_path):
+@pytest.fixture
+def bad(tmp_path):
+    """A folder of things that cannot be trained, or trained on."""
+    folder = tmp_path / "bad"
+    (folder / "empty").mkdir(parents=True)
+    (folder / "images").mkdir()
+    idx_folder(folder / "images", 6)
+    (folder / "one.txt").write_text("a" * 9000)
+    (folder / "short.txt").write_text("short")
+    (folder / "binary.py").write_bytes(b"\xff\xfe\x00" * 999)
+    (folder / "syntax.py").write_text("x = 1\ny = (\n")
+    (folder / "nothing.py").write_text("x = 1\n")
+    (folder / "without.py").write_text(
+        "from localgrad.train import Recipe\nclass Without(Recipe):\n    data = print\n"
+    )
+
+
+def test_wrong_input_is_one_message_and_exit_code_2(trained, bad, localgrad, tmp_path):
     before = sorted(tmp_path.rglob("*"))
     for arguments, words in WRONG_INPUT:
         code, _, err = localgrad(*arguments)

@@ -13,6 +13,7 @@ from localgrad.train import recipes
 from localgrad.train.recipe import Recipe
 
 DEFAULT = "digits"
+UNWRITTEN = ("data", "network", "loss")  # what a recipe has to write itself
 
 
 def names() -> list[str]:
@@ -39,7 +40,11 @@ def recipe(name: str) -> Recipe:
     ]
     if len(own) != 1:
         raise errors.not_one_recipe(name, [kind.__name__ for kind in own])
-    return own[0]()
+    (kind,) = own
+    missing = [n for n in UNWRITTEN if getattr(kind, n) is getattr(Recipe, n)]
+    if missing:
+        raise errors.unwritten_recipe(name, kind.__name__, missing)
+    return kind()
 
 
 def import_file(path: Path) -> ModuleType:
@@ -49,5 +54,8 @@ def import_file(path: Path) -> ModuleType:
     specification = importlib.util.spec_from_file_location(path.stem, path.resolve())
     assert specification is not None and specification.loader is not None
     module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
+    try:
+        specification.loader.exec_module(module)
+    except (SyntaxError, UnicodeDecodeError) as cause:
+        raise errors.no_python(path, cause) from None
     return module

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,10 @@ def run_recipe(
         given["data"] = str(given["data"].expanduser().resolve())
     if name is not None and name.endswith(".py"):
         name = str(Path(name).resolve())
-    if given["lr"] is not None and not given["lr"] > 0:
-        raise errors.not_positive_rate(given["lr"])
+    if given["lr"] is not None and not 0 < given["lr"] < math.inf:
+        raise errors.not_a_rate(given["lr"])
+    if out is not None and out.exists() and not out.is_dir():
+        raise errors.run_is_a_file(out)
     found = find_run(name, out) if resume else None
     if found is None:
         if resume and name is None:  # without a recipe's name, this is more likely a slip

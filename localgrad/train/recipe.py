@@ -41,15 +41,15 @@ class Recipe:
 
     def data(self, source: Path | None) -> tuple[Any, Any]:
         """The training set and the held-out set; `source` is what `--data` names."""
-        raise TypeError(f"{type(self).__name__} does not define data(source)")
+        raise NotImplementedError
 
     def network(self, train: Any) -> Module:
         """A fresh network for this training set."""
-        raise TypeError(f"{type(self).__name__} does not define network(train)")
+        raise NotImplementedError
 
     def loss(self, network: Module, batch: Any) -> tuple[Tensor, dict[str, float]]:
         """The loss of a batch, and its scores by name (averages over the examples)."""
-        raise TypeError(f"{type(self).__name__} does not define loss(network, batch)")
+        raise NotImplementedError
 
     def optimizer(self, network: Module, lr: float) -> Any:
         return optim.AdamW(network.parameters(), lr=lr)
