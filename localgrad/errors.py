@@ -95,7 +95,10 @@ def no_graph(where: str) -> GraphError:
 
 def upstream_shape(expected: tuple[int, ...], got: tuple[int, ...], where: str) -> ShapeError:
     """An upstream whose shape is not that of the value it belongs to."""
-    return ShapeError(f"the upstream has shape {got}, the tensor {expected}{_at(where)}.")
+    return ShapeError(
+        f"the upstream has shape {got}, the tensor {expected}{_at(where)}.\n"
+        f"  It says how much each element counts; for all alike: lg.ones({expected})."
+    )
 
 
 def integer_leaf(dtype: Any, where: str) -> ShapeError:
@@ -161,6 +164,14 @@ def not_one_element(shape: tuple[int, ...], where: str) -> ShapeError:
     return ShapeError(
         f"a tensor of shape {shape} is not one number{_at(where)}.\n"
         "  Index it, x[0], or reduce it, x.sum(), before asking for a Python number."
+    )
+
+
+def no_device(device: Any, where: str) -> ShapeError:
+    """A device that is not the CPU."""
+    return ShapeError(
+        f"there is no device {device!r}{_at(where)}: localgrad computes on the CPU.\n"
+        "  Leave the call out; or write 'cpu', which changes nothing."
     )
 
 
@@ -264,7 +275,10 @@ def not_a_scalar_function(output: Any, where: str) -> GraphError:
 
 def tangent_shape(expected: tuple[int, ...], got: tuple[int, ...], where: str) -> ShapeError:
     """A tangent whose shape is not that of its primal."""
-    return ShapeError(f"a tangent has shape {got}, its primal {expected}{_at(where)}.")
+    return ShapeError(
+        f"a tangent has shape {got}, its primal {expected}{_at(where)}.\n"
+        "  It is the direction in which the primal moves, so it has a number for each of its own."
+    )
 
 
 def structure_mismatch(expected: Any, got: Any, where: str) -> ShapeError:

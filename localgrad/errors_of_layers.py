@@ -52,6 +52,15 @@ def not_a_probability(p: Any, where: str) -> ShapeError:
     return ShapeError(f"p={p} is no probability{_at(where)}: choose it from 0 to 1.")
 
 
+def no_probabilities(values: Any, where: str) -> ShapeError:
+    """Scores where probabilities are meant."""
+    return ShapeError(
+        f"binary_cross_entropy takes probabilities, from 0 to 1; got values from "
+        f"{values.min():.4g} to {values.max():.4g}{_at(where)}.\n"
+        "  Put a sigmoid before it, or give the scores to binary_cross_entropy_with_logits."
+    )
+
+
 def broadcast_loss(name: str, input: Any, target: Any, where: str) -> ShapeError:
     """Input and target of different shapes, which broadcasting would silently stretch."""
     return ShapeError(
@@ -84,10 +93,13 @@ def convolution_channels(
     name: str, channels: int, expected: int, weight: Any, groups: int, where: str
 ) -> ShapeError:
     """Channels of the input and of the weight that do not fit."""
+    count = len(weight) - 2
+    last = ", ".join(map(str, (0, count + 1, *range(1, count + 1))))
     return ShapeError(
         f"{name}: the input has {channels} channels, the weight {tuple(weight)} in {groups} "
         f"group(s) takes {expected}{_at(where)}.\n"
-        "  Channels are axis 1; for (batch, height, width, channels) write x.permute(0, 3, 1, 2)."
+        f"  Channels stand before the {count} last axes. Where they come last, write "
+        f"x.permute({last}); where there are none, x[:, None]."
     )
 
 
@@ -105,7 +117,8 @@ def kernel_too_large(
     """A kernel that does not fit into its padded input."""
     return ShapeError(
         f"{name}: a kernel of {tuple(kernel)} with dilation {tuple(dilation)} does not fit into "
-        f"an input {tuple(x)} with padding {tuple(padding)}{_at(where)}."
+        f"an input {tuple(x)} with padding {tuple(padding)}{_at(where)}.\n"
+        "  Give a wider padding or a smaller kernel, or leave out a stride or a pooling before it."
     )
 
 
@@ -120,7 +133,8 @@ def output_padding(name: str, extra: Any, stride: Any, where: str) -> ShapeError
 def pooling_rank(name: str, x: Any, count: int, where: str) -> ShapeError:
     """An input with the wrong number of axes."""
     return ShapeError(
-        f"{name} takes an input (batch, channels, {count} sizes); got {tuple(x)}{_at(where)}."
+        f"{name} takes an input (batch, channels, {count} sizes); got {tuple(x)}{_at(where)}.\n"
+        "  Images without a channel axis: write x[:, None]."
     )
 
 
@@ -165,7 +179,8 @@ def norm_of_one(name: str, x: Any, where: str) -> ShapeError:
 def normalized_shape(x: Any, shape: Any, where: str) -> ShapeError:
     """An input whose last axes are not those of the norm."""
     return ShapeError(
-        f"the norm was made for last axes of {tuple(shape)}; the input is {tuple(x)}{_at(where)}."
+        f"the norm was made for last axes of {tuple(shape)}; the input is {tuple(x)}{_at(where)}.\n"
+        f"  For this input it would be normalized_shape={tuple(x)[-len(tuple(shape)) :]}."
     )
 
 
@@ -173,7 +188,7 @@ def norm_groups(x: Any, groups: int, where: str) -> ShapeError:
     """Channels that cannot be shared among groups."""
     return ShapeError(
         f"group_norm cannot share the channels of {tuple(x)} evenly among {groups} groups"
-        f"{_at(where)}."
+        f"{_at(where)}.\n  The number of groups divides the number of channels."
     )
 
 
@@ -254,7 +269,10 @@ def no_antialias(mode: str, where: str) -> DeclarationError:
 
 def size_or_scale(where: str) -> DeclarationError:
     """Both a size and a factor, or neither."""
-    return DeclarationError(f"interpolate takes either size or scale_factor{_at(where)}.")
+    return DeclarationError(
+        f"interpolate takes either size or scale_factor{_at(where)}.\n"
+        "  Twice as large: interpolate(x, scale_factor=2)."
+    )
 
 
 def layer_rank(layer: str, x: Any, ranks: Any, where: str) -> ShapeError:
@@ -267,7 +285,7 @@ def layer_channels(layer: str, x: Any, channels: int, expected: int, where: str)
     """An input with the wrong number of channels."""
     return ShapeError(
         f"{layer} was made for {expected} channels; the input {tuple(x)} has {channels}"
-        f"{_at(where)}."
+        f"{_at(where)}.\n  Make it {layer}({channels}), or move the channels to axis 1."
     )
 
 
@@ -284,7 +302,8 @@ def attention_shapes(q: Any, k: Any, v: Any, where: str) -> ShapeError:
     """Queries, keys and values that do not belong together."""
     return ShapeError(
         "attention takes queries (…, n, width), keys (…, m, width) and values (…, m, values); got "
-        f"{tuple(q)}, {tuple(k)} and {tuple(v)}{_at(where)}."
+        f"{tuple(q)}, {tuple(k)} and {tuple(v)}{_at(where)}.\n"
+        "  Queries and keys share their last axis, keys and values the one before it."
     )
 
 
@@ -295,7 +314,12 @@ def two_masks(where: str) -> DeclarationError:
 
 def heads(width: int, count: int, where: str) -> ShapeError:
     """A width that cannot be shared among heads."""
-    return ShapeError(f"embed_dim {width} cannot be shared evenly among {count} heads{_at(where)}.")
+    near = [n for n in range(1, width + 1) if width % n == 0]
+    near.sort(key=lambda n: (abs(n - count), -n))
+    return ShapeError(
+        f"embed_dim {width} cannot be shared evenly among {count} heads{_at(where)}.\n"
+        f"  {' or '.join(map(str, near[:2]))} heads would do."
+    )
 
 
 def causal_without_mask(where: str) -> DeclarationError:
@@ -326,7 +350,8 @@ def recurrent_input(mode: str, x: Any, size: int, where: str) -> ShapeError:
     """An input that is no sequence of the right width."""
     return ShapeError(
         f"{mode} takes (time, batch, {size}), (batch, time, {size}) with batch_first, or (time, "
-        f"{size}); got {tuple(x)}{_at(where)}."
+        f"{size}); got {tuple(x)}{_at(where)}.\n"
+        f"  For this input it would be {mode}(input_size={tuple(x)[-1] if x else 1}, …)."
     )
 
 

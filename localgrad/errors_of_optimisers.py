@@ -36,7 +36,7 @@ def parameter_twice(optimiser: str, shape: Any, where: str) -> DeclarationError:
 
 def bad_number(owner: str, name: str, value: Any, allowed: str, where: str) -> DeclarationError:
     """A number that no rule can use."""
-    return DeclarationError(f"{owner}: {name}={value} must be {allowed}{_at(where)}.")
+    return DeclarationError(f"{owner}: {name}={value!r} must be {allowed}{_at(where)}.")
 
 
 def nesterov(where: str) -> DeclarationError:

@@ -189,6 +189,8 @@ class Methods:
 
     def to(self, dtype: Any = None) -> Tensor:
         """In another dtype, by PyTorch's name; "cpu", the one device there is, changes nothing."""
+        if isinstance(dtype, str) and dtype.partition(":")[0] in ("cuda", "mps", "xpu", "gpu"):
+            return self.to_device(dtype)  # type: ignore[attr-defined]
         if dtype in (None, "cpu"):
             return self  # type: ignore[return-value]
         return ops.astype(self, dtype, copy=False)

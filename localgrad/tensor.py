@@ -137,7 +137,7 @@ class Tensor(Operators):
 
     def to_device(self, device: str, /, *, stream: Any = None) -> Tensor:
         if device != "cpu":
-            raise errors.ShapeError(f"localgrad computes on the CPU; there is no device {device!r}")
+            raise errors.no_device(device, here())
         return self
 
     # -- where it came from --------------------------------------------------------------------

@@ -87,6 +87,19 @@ SHAPES: dict[str, tuple[Callable[[], object], str, str]] = {
     "text": (lambda: lg.asarray("abc"), "'abc' is no array", ""),
     "size": (lambda: lg.zeros((-1, 3)), "none below 0; got (-1, 3)", ""),
     "dtype": (lambda: f(3).astype("flot32"), "no dtype", "float32"),
+    "convolution": (
+        lambda: nn.Conv2d(1, 2, 3)(f(2, 8, 8, 1)), "the input has 8 channels", "permute(0, 3, 1, 2)"
+    ),
+    "kernel": (lambda: nn.Conv2d(1, 2, 3)(f(2, 1, 2, 2)), "does not fit into", "wider padding"),
+    "batch norm": (lambda: nn.BatchNorm2d(3)(f(2, 4, 5, 5)), "has 4", "BatchNorm2d(4)"),
+    "layer norm": (lambda: nn.LayerNorm(5)(f(2, 4)), "last axes of (5,)", "(4,)"),
+    "lstm": (lambda: nn.LSTM(5, 3)(f(2, 2, 4)), "got (2, 2, 4)", "LSTM(input_size=4"),
+    "heads": (lambda: nn.MultiheadAttention(10, 3), "10 cannot be shared evenly", "2 or 5 heads"),
+    "scores": (lambda: nn.BCELoss()(f(4) * 5, lg.zeros(4)), "from 5 to 5", "with_logits"),
+    "glu": (lambda: lg.glu(f(2, 3)), "axis 1 has 3 elements", ""),
+    "rate": (lambda: lg.optim.SGD([f(3)], lr="0.1"), "lr='0.1' must be 0 or more", ""),
+    "device": (lambda: f(3).to("cuda:0"), "no device 'cuda:0'", "Leave the call out"),
+    "folder": (lambda: lg.save({}, "no/such/file"), "no folder no/such", ""),
     "length": (lambda: len(f()), "no length", "x.item()"),
     "list index": (lambda: [1, 2][lg.asarray(1.5)], "no whole number", "int(x)"),
 }

@@ -58,6 +58,8 @@ def save(obj: Any, path: str | os.PathLike[str]) -> None:
     """
     from safetensors.numpy import save_file
 
+    if not Path(path).parent.is_dir():
+        raise errors.no_file(Path(path), here())
     state = obj.state_dict() if hasattr(obj, "state_dict") else obj
     arrays: dict[str, Any] = {}
     nest = _taken_apart(state, "", arrays)

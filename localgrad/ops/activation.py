@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from localgrad import kernels
+from localgrad import errors, kernels
+from localgrad.graph.record import here
 from localgrad.kernels import reference as xp
+from localgrad.local.axes import axis_of
 from localgrad.local.composite import composite
 from localgrad.local.pointwise import pointwise
 from localgrad.local.select import select
@@ -236,7 +238,10 @@ def glu(x: Any, axis: int = -1) -> Tensor:
     >>> lg.glu(lg.asarray([2.0, 0.0]))
     Tensor([1.], dtype=float32)
     """
-    axis %= x.ndim
+    axis = axis_of("glu", x, axis)
+    if x.shape[axis] % 2:
+        cause = ValueError(f"axis {axis} has {x.shape[axis]} elements, which are no two halves.")
+        raise errors.operation_failed("glu", (x,), cause, here())
     half = x.shape[axis] // 2
     before = (slice(None),) * axis
     return x[(*before, slice(None, half))] * sigmoid(x[(*before, slice(half, None))])

@@ -60,7 +60,7 @@ class Optimizer:
         """Numbers that no rule can use are refused before anything is trained."""
         for name in ("lr", "momentum", "weight_decay", "eps", "alpha", "lr_decay"):
             value = group.get(name, 0)
-            if not value >= 0:
+            if not hasattr(value, "__float__") or not value >= 0:
                 raise errors.bad_number(type(self).__name__, name, value, "0 or more", here())
         for value in group.get("betas", ()):
             if not 0 <= value < 1:

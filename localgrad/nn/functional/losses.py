@@ -239,8 +239,10 @@ def binary_cross_entropy(
     reduction: str = "mean",
 ) -> Tensor:
     """−(t log p + (1−t) log(1−p)), the logarithms held at −100 or above as PyTorch does."""
-    target = tensor(target)
+    input, target = tensor(input), tensor(target)
     same_shape("binary_cross_entropy", input, target)
+    if input.size and (input.value.min() < 0 or input.value.max() > 1):
+        raise errors.no_probabilities(input.value, here())
     losses = likelihood.binary_cross_entropy(input, target)
     losses = losses if weight is None else losses * weight
     return reduced(losses, reduction_of(size_average, reduce, reduction))
