@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Hashable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from localgrad import errors_of_ledgers as errors
 from localgrad.kernels import reference as xp
 from localgrad.ledger.model import Alignment, Comparison, EdgeRecord, LedgerRecord, NodeRecord
 from localgrad.ledger.paths import place_of
-from localgrad.ledger.vocabulary import canonical
+from localgrad.ledger.vocabulary import alike
+
+_REARRANGING = {"reshape", "permute", "getitem", "expand"}
 
 
 def compare(a: LedgerRecord, b: LedgerRecord, tolerance: float = 1e-3) -> LedgerRecord:
@@ -40,30 +43,32 @@ def compare(a: LedgerRecord, b: LedgerRecord, tolerance: float = 1e-3) -> Ledger
 def align(a: LedgerRecord, b: LedgerRecord) -> Alignment:
     """Match nodes by parameter name, or by module, operation and order; edges by their ends.
 
-    Where modules have other paths in the two runs, what is left is matched by operation and shape.
+    Where modules have other paths in the two runs, what is left is matched by operation and shape;
+    where two libraries carry a module out by other operations, by the module and the shape. One may
+    need several nodes for what the other does in one: an edge into such a chain is the edge to the
+    node at its end.
     """
     pairs: dict[int, int] = {}
     taken: set[int] = set()
-    for key in (_exactly, _by_shape):
+    for key in (_exactly, _by_shape, _by_module):
         there = _keyed((node for node in b.nodes if node.id not in taken), key)
         here = _keyed((node for node in a.nodes if node.id not in pairs), key)
         for name, node in here.items():
             if name in there:
                 pairs[node] = there[name]
                 taken.add(there[name])
-    ends = {(e.source, e.consumer, e.argument, e.slot): e.id for e in b.edges if not e.cut}
-    only = _only_edges(b)  # a library may order the arguments of an operation otherwise
-    single = _only_edges(a)
+    ours, theirs = _edges_between(a, set(pairs)), _edges_between(b, taken)
+    ends = {_ends(edge): identity for identity, edge in theirs.items()}
+    only = _only_edges(theirs)  # a library may order the arguments of an operation otherwise
+    single = _only_edges(ours)
     edges = []
-    for edge in a.edges:
-        if edge.cut or edge.source not in pairs or edge.consumer not in pairs:
-            continue
+    for identity, edge in ours.items():
         source, consumer = pairs[edge.source], pairs[edge.consumer]
         other = ends.get((source, consumer, edge.argument, edge.slot))
         if other is None and (edge.source, edge.consumer) in single:
             other = only.get((source, consumer))
         if other is not None:
-            edges.append((edge.id, other))
+            edges.append((identity, other))
     return Alignment(sorted(pairs.items()), edges)
 
 
@@ -88,11 +93,20 @@ def difference(a: EdgeRecord, b: EdgeRecord) -> float | None:
 def _exactly(node: NodeRecord) -> Hashable:
     if node.kind == "parameter":
         return ("parameter", (node.names or [node.label])[0], node.sweep)
-    return (node.kind, node.module, canonical(node.op), node.sweep)
+    op = alike(node.op)
+    shape = tuple(node.shape) if op in _REARRANGING else ()  # some libraries rearrange more
+    return (node.kind, node.module, op, node.sweep, shape)
 
 
 def _by_shape(node: NodeRecord) -> Hashable:
-    return (node.kind, canonical(node.op), tuple(node.shape))
+    return (node.kind, alike(node.op), tuple(node.shape))
+
+
+def _by_module(node: NodeRecord) -> Hashable:
+    rearranges = alike(node.op) in _REARRANGING
+    if not node.module and not rearranges:
+        return None  # too little to go by
+    return (rearranges, node.module, tuple(node.shape))
 
 
 def _keyed(nodes: Iterable[NodeRecord], key: Any) -> dict[Hashable, int]:
@@ -101,18 +115,56 @@ def _keyed(nodes: Iterable[NodeRecord], key: Any) -> dict[Hashable, int]:
     found: dict[Hashable, int] = {}
     for node in nodes:
         name = key(node)
+        if name is None:
+            continue
         found[name, seen[name]] = node.id
         seen[name] += 1
     return found
 
 
-def _only_edges(record: LedgerRecord) -> dict[tuple[int, int], int]:
+def _edges_between(record: LedgerRecord, matched: set[int]) -> dict[int, EdgeRecord]:
+    """By id, the edges between matched nodes; what lies between on the way is passed over."""
+    found = {}
+    for edge in record.edges:
+        source = _shown_by(record, edge.source, matched)
+        if edge.cut or source not in matched:
+            continue
+        last = edge
+        while last.consumer not in matched:
+            arrived = record.arrived(record.nodes[last.consumer])
+            if len(arrived) != 1:
+                break
+            last = arrived[0]
+        else:
+            found[edge.id] = replace(
+                edge, source=source, consumer=last.consumer, argument=last.argument
+            )
+    return found
+
+
+def _shown_by(record: LedgerRecord, identity: int, matched: set[int]) -> int:
+    """The node itself; of a value that several read in another shape, the node that made it."""
+    node = record.nodes[identity]
+    several = len(record.arrived(node)) > 1
+    while node.id not in matched and several and alike(node.op) == "reshape":
+        sent = record.downstream(node)
+        if len(sent) != 1:
+            break
+        node = record.nodes[sent[0].source]
+    return node.id
+
+
+def _ends(edge: EdgeRecord) -> tuple[int, int, int, int]:
+    return edge.source, edge.consumer, edge.argument, edge.slot
+
+
+def _only_edges(edges: dict[int, EdgeRecord]) -> dict[tuple[int, int], int]:
     """By the nodes at its ends, every edge that is the only one between them."""
-    often = Counter((e.source, e.consumer) for e in record.edges if not e.cut)
+    often = Counter((edge.source, edge.consumer) for edge in edges.values())
     return {
-        (e.source, e.consumer): e.id
-        for e in record.edges
-        if not e.cut and often[e.source, e.consumer] == 1
+        (edge.source, edge.consumer): identity
+        for identity, edge in edges.items()
+        if often[edge.source, edge.consumer] == 1
     }
 
 

@@ -52,9 +52,29 @@ _ALIASES = {
     "linalg_vector_norm": "norm",
     "vector_norm": "norm",
     "embedding_dense": "embedding",
+    "scaled_dot_product_flash_attention": "scaled_dot_product_attention",
+    "scaled_dot_product_flash_attention_for_cpu": "scaled_dot_product_attention",
+    "scaled_dot_product_efficient_attention": "scaled_dot_product_attention",
+    "scaled_dot_product_cudnn_attention": "scaled_dot_product_attention",
+    "attention": "scaled_dot_product_attention",
     "mse_loss": "squared_error",
     "binary_cross_entropy": "binary_cross_entropy",
 }
+
+# What another library calls otherwise, or does by an operation of its own, although it is the same.
+_ALIKE = {
+    "reshape": "view unsafe_view reshape_alias flatten unflatten squeeze unsqueeze expand_dims",
+    "permute": "permute_dims transpose t swapaxes movedim matrix_transpose",
+    "getitem": "select slice index narrow",
+    "expand": "broadcast_to",
+    "concat": "cat",
+    "repeat": "repeat_interleave",
+    "attention": "scaled_dot_product_attention",
+    "cross_entropy": "nll_loss",
+    "resample": "adaptive_avg_pool upsample_nearest upsample_linear upsample_bilinear "
+    "upsample_bicubic upsample_trilinear",
+}
+_COMMON = {name: common for common, names in _ALIKE.items() for name in names.split()}
 
 REDUCTIONS = {
     "sum",
@@ -109,6 +129,17 @@ def canonical(op: str) -> str:
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     name = re.sub(r"(_pool|norm)\d?d(_with_indices)?$", r"\1", name)
     return _ALIASES.get(name, name)
+
+
+@cache
+def alike(op: str) -> str:
+    """Return the name under which operations of two libraries correspond.
+
+    >>> alike("ViewBackward0") == alike("reshape"), alike("TransposeBackward0")
+    (True, 'permute')
+    """
+    name = re.sub(r"(?<=[a-z])[123]_?d(_aa)?$", "", canonical(op))
+    return _COMMON.get(name, name)
 
 
 def is_reduction(op: str) -> bool:
