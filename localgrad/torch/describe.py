@@ -155,9 +155,22 @@ class Describe:
             record.shape = list(known.shape)
             record.dtype = str(known.dtype).removeprefix("torch.")
         key = entry.node._sequence_nr(), slot
-        row = sweep.root_rows.get((index, slot), entry.log.values.get(key, -1))
-        if row >= 0:
+        row = self._row_of_value(sweep, index, slot)
+        if row is not None and row >= 0:
             record.value = self.meter.stats(row, 1.0, entry.log.tensors.get(key))
         count = entry.log.units.get(key)
         if count is not None:
             record.units = count.read(self.meter)
+
+    def _row_of_value(self, sweep: Sweep, index: int, slot: int) -> int | None:
+        """The row of one output's statistics; a view that was not measured has its source's."""
+        while True:
+            entry = sweep.graph.entries[index]
+            if entry.variable is not None:
+                return sweep.parameter_rows.get(index)
+            row = entry.log.values.get((entry.node._sequence_nr(), slot))
+            row = sweep.root_rows.get((index, slot), row)
+            target = entry.targets[0] if names.rearranges(entry.op) else None
+            if row is not None or target is None:
+                return row
+            index, slot = target

@@ -28,6 +28,10 @@ sequence_number: Callable[[], int] = torch._C._autograd._get_sequence_nr
 _PROPERTIES_WITH_NODES = frozenset({"T", "mT", "H", "mH", "real", "imag"})
 _INTO_PYTHON = frozenset({"tolist", "numpy", "__array__"})
 _NO_MUTATIONS = frozenset({"requires_grad_", "retain_grad", "share_memory_", "__setstate__"})
+_REARRANGING = {"view", "view_as", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze"}
+_REARRANGING |= {"transpose", "swapaxes", "swapdims", "permute", "movedim", "t", "T", "mT"}
+_SHOWING = {"__getitem__", "select", "narrow", "unbind", "split", "chunk", "expand", "expand_as"}
+_VIEWS = frozenset(_REARRANGING | _SHOWING)
 _PASSED_ON = frozenset({"backward", "grad", "__repr__", "__format__", "register_hook"})
 
 
@@ -204,9 +208,12 @@ class Watch(TorchFunctionMode):
         )
         if called_by_scaler(3) and len(inputs) > 1:
             log.scales.append(inputs[1])
+        shows = name in _VIEWS and not self.keeps_arguments
         for output in outputs:
             maker = output.grad_fn
             if maker is not None:
+                if shows and output._is_view():
+                    continue  # it shows nothing that its source does not
                 self._measure((maker._sequence_nr(), output.output_nr), output, inputs)
             elif self.cuts.worth_following(inputs):
                 self.cuts.constant(name, output, inputs, here(3), module)

@@ -7,16 +7,19 @@ those of its own upstream, as long as the sum holds just what was sent.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from localgrad.torch.statistics import Meter, densely, in_one_order, is_trusted, vector_of
+from localgrad.torch.statistics import Meter, densely, in_one_order, is_dense, is_trusted, vector_of
 
 Target = tuple[int, int]  # a node's index, and which of its outputs
 _SELECT = "SelectBackward0"
+_BLOCK = 1 << 17  # elements whose differences are taken at once
 
 
 @dataclass(slots=True)
@@ -134,10 +137,7 @@ def join_quickly(
         return _join_tiles(meter, tiles, known, total) if len(tiles) == len(parts) else None
     tensors = [fitted(part.tensor, total) for part in parts]
     whole, *vectors = in_one_order([total, *tensors])
-    gap = whole - vectors[0]
-    for vector in vectors[1:]:
-        gap.sub_(vector)
-    lost = torch.dot(gap, gap).item()
+    lost = _left_over(whole, vectors)
     squares = []
     for vector, other in zip(vectors, known):
         own = meter.squares[other] if other >= 0 else torch.dot(vector, vector).item()
@@ -161,23 +161,55 @@ def _join_tiles(
     meter: Meter, parts: list[Selected], known: list[int], total: Tensor
 ) -> tuple[list[int], int] | None:
     """Slices along one axis that do not overlap; None where the sum does not hold just them."""
-    if len({(part.dim, part.index) for part in parts}) < len(parts):
-        return None
-    if len({part.dim for part in parts}) > 1:
-        return None
-    gap = total.clone()
-    for part in parts:
-        gap.select(part.dim, part.index).sub_(part.upstream)
-    left = vector_of(gap)
+    dim = parts[0].dim
+    places = {part.index for part in parts if part.dim == dim}
     squares = [meter.squares[row] for row in known]
-    if left is None or torch.dot(left, left).item() != 0:
+    if len(places) < len(parts) or None in squares:
         return None
-    rows = []
-    for own in squares:
-        if own is None:
-            return None
-        rows.append(meter.enter(own, total.numel(), own))
+    if len(places) == total.shape[dim]:  # they are all there is
+        gaps = [_difference(total.select(dim, part.index), part.upstream) for part in parts]
+    else:
+        gap = total.clone()
+        for part in parts:
+            gap.select(dim, part.index).sub_(part.upstream)
+        gaps = [_square(gap)]
+    if any(gaps):
+        return None
+    rows = [meter.enter(own, total.numel(), own) for own in squares if own is not None]
     return rows, meter.number(0.0)
+
+
+def _left_over(whole: Tensor, parts: list[Tensor]) -> float:
+    """‖whole − Σ parts‖² of vectors, block by block, so that what is left over is in the cache."""
+    lost, room = 0.0, _room(whole.dtype)
+    for start in range(0, whole.numel(), _BLOCK):
+        some = slice(start, start + _BLOCK)
+        first = whole[some]
+        gap = torch.sub(first, parts[0][some], out=room[: first.numel()])
+        for part in parts[1:]:
+            gap.sub_(part[some])
+        lost += torch.dot(gap, gap).item()
+    return lost
+
+
+def _difference(a: Tensor, b: Tensor) -> float:
+    """‖a − b‖² of tensors in any layout."""
+    if a.numel() > _BLOCK:
+        return _square(a - b)
+    gap = _room(a.dtype)[: a.numel()]
+    torch.sub(a, b, out=gap.view(a.shape))
+    return torch.dot(gap, gap).item()
+
+
+def _square(tensor: Tensor) -> float:
+    vector = vector_of(tensor)
+    return math.nan if vector is None else torch.dot(vector, vector).item()
+
+
+@cache
+def _room(dtype: torch.dtype) -> Tensor:
+    """Memory for differences, which is used again and again."""
+    return torch.empty(_BLOCK, dtype=dtype)
 
 
 def is_same(a: Tensor, b: Tensor) -> bool:
@@ -188,13 +220,7 @@ def is_same(a: Tensor, b: Tensor) -> bool:
         return False
     if a.data_ptr() != b.data_ptr():
         return False
-    return a.stride() == b.stride() or (_whole(a) and _whole(b))
-
-
-def _whole(tensor: Tensor) -> bool:
-    return tensor.is_contiguous() or bool(
-        torch.ops.aten.is_non_overlapping_and_dense.default(tensor)
-    )
+    return a.stride() == b.stride() or (is_dense(a) and is_dense(b))
 
 
 def fitted(tensor: Tensor | Selected | None, total: Tensor) -> Tensor:

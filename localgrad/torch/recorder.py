@@ -280,7 +280,7 @@ class Recorder:
                 if entry.variable is None:
                     continue
                 if index not in sweep.parameter_rows:  # afterwards: found in a checkpoint
-                    new.append((index, entry.variable.detach()))
+                    new.append((index, entry.variable))
                 grad = entry.variable.grad
                 if grad is None:
                     continue

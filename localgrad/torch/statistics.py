@@ -48,21 +48,22 @@ class Meter:
         if vector is not None:
             square: float = torch.dot(vector, vector).item()
             if _SMALLEST < square < _LARGEST:
+                places = self.places
                 self.squares.append(square)
-                self.places.append(vector.numel())
-                return len(self.places) - 1
+                places.append(vector.numel())
+                return len(places) - 1
         return self._placed(self._table_row(tensor))
 
     def add_many(self, tensors: list[Tensor]) -> list[int]:
-        """Measure tensors that require no gradient, and read the numbers at once."""
+        """Measure tensors, parameters too, under ``no_grad``; the numbers are read at once."""
         vectors = [v for v in map(vector_of, tensors) if v is not None] if self.quick else []
         if not vectors or len(vectors) < len(tensors):
-            return [self.add(tensor) for tensor in tensors]
+            return [self.add(tensor.detach()) for tensor in tensors]
         squares = torch.stack([torch.dot(vector, vector) for vector in vectors]).tolist()
         return [
             self.enter(square, tensor.numel())
             if is_trusted(square)
-            else self._placed(self._table_row(tensor))
+            else self._placed(self._table_row(tensor.detach()))
             for square, tensor in zip(squares, tensors)
         ]
 
@@ -234,9 +235,19 @@ def flat(tensor: Tensor) -> Tensor | None:
     """All elements in a row as they lie in memory; None where the tensor has holes or repeats."""
     if tensor.is_contiguous():
         return tensor.view(-1)
-    if torch.ops.aten.is_non_overlapping_and_dense.default(tensor):
-        return tensor.as_strided((tensor.numel(),), (1,))
-    return None
+    return tensor.as_strided((tensor.numel(),), (1,)) if is_dense(tensor) else None
+
+
+def is_dense(tensor: Tensor) -> bool:
+    """Whether the elements lie side by side in memory, each once, in whatever order of the axes."""
+    expected = 1
+    for stride, size in sorted(zip(tensor.stride(), tensor.shape)):
+        if size == 1:
+            continue
+        if stride != expected:
+            return False
+        expected *= size
+    return True
 
 
 def in_one_order(tensors: list[Tensor]) -> list[Tensor]:

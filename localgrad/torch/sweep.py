@@ -74,7 +74,7 @@ class Sweep:
         self._lock = threading.RLock()
         self._gathers = False
         self._quiet: dict[int, Target] = {}  # nodes without a hook, and what has their numbers
-        self._filled: set[int] = set()  # leaves whose numbers are read from `.grad`
+        self._filled: dict[int, None] = {}  # leaves whose numbers are read from `.grad`
 
     # -- hooks ---------------------------------------------------------------------------------
 
@@ -103,18 +103,21 @@ class Sweep:
         for target, uses in self.graph.uses.items():
             if uses > 1 or (self._gathers and all_entries[target[0]].variable is not None):
                 held.setdefault(target, [])
+        others = []
         for index in entries:
             variable = all_entries[index].variable
-            if variable is not None and (index, 0) not in held and self._is_filled(variable):
-                self._filled.add(index)
-        for index in entries:
+            if variable is None or (not self._gathers and (index, 0) in held):
+                others.append(index)
+            elif self._is_filled(variable):
+                self._filled[index] = None
+        # The one contribution to any other leaf is the sum, or the sum is made at the end.
+        for index in others:
             entry = all_entries[index]
-            if entry.variable is not None and (self._gathers or (index, 0) not in held):
-                continue  # the one contribution is the sum, or the sum is made at the end
-            if (index, 0) not in roots and self._is_quiet(index, entry):
-                self._quiet[index] = entry.targets[0]  # type: ignore[assignment]
-                continue
-            self._handles.append(entry.node.register_hook(self._hook(index, entry)))
+            quiet = self._quiet_target(index, entry)
+            if quiet is not None and (index, 0) not in roots:
+                self._quiet[index] = quiet
+            else:
+                self._handles.append(entry.node.register_hook(self._hook(index, entry)))
 
     def surround(self, index: int, enter: Callable[[], None], leave: Callable[[], None]) -> None:
         """Call ``enter`` before and ``leave`` after the backward of one node."""
@@ -162,26 +165,27 @@ class Sweep:
         hooks = getattr(variable, "_post_accumulate_grad_hooks", None)
         return self.fills_grad and not self._gathers and variable.grad is None and not hooks
 
-    def _is_quiet(self, index: int, entry: Entry) -> bool:
-        """Whether a node only rearranges, for one argument that is measured anyway."""
-        if self._gathers or self.level == "values" or not rearranges(entry.op):
-            return False
+    def _quiet_target(self, index: int, entry: Entry) -> Target | None:
+        """The one argument of a node that only rearranges, where that is measured anyway."""
+        if not rearranges(entry.op) or self._gathers or self.level == "values":
+            return None
         (target,) = entry.targets
         if target is None or target in self._held or (index, 0) in self._held:
-            return False
-        return self.graph.entries[target[0]].variable is None or target[0] in self._filled
+            return None
+        measured = self.graph.entries[target[0]].variable is None or target[0] in self._filled
+        return target if measured else None
 
     def _read_grads(self) -> None:
         """The numbers of the leaves whose whole gradient is in ``.grad`` now."""
-        found = {}
-        for index in sorted(self._filled):
-            grad = getattr(self.graph.entries[index].variable, "grad", None)
+        entries, found = self.graph.entries, {}
+        for index in self._filled:
+            grad = getattr(entries[index].variable, "grad", None)
             if grad is not None:
-                found[index] = grad.detach()
+                found[index] = grad
         for index, row in zip(found, self.meter.add_many(list(found.values()))):
             self.arrived[index, 0] = row
             if self.level == "values":
-                self.sums[index, 0] = found[index].clone()
+                self.sums[index, 0] = found[index].detach().clone()
 
     def _plan(self, entry: Entry) -> list[tuple[int, Target, int]]:
         """The arguments of a node whose contributions need anything done when they are sent."""

@@ -61,20 +61,22 @@ class Graph:
         below: the order of the node inside of whose backward this graph was made, or ().
         Returns the roots as (index, slot), and the range of the new entries.
         """
-        first = len(self.entries)
+        entries, known, uses = self.entries, self.index, self.uses
+        first = len(entries)
         found = [(self._add(node, log, below), slot) for node, slot in roots if node is not None]
         position = first
-        while position < len(self.entries):
-            entry = self.entries[position]
+        while position < len(entries):
+            node, targets = entries[position].node, entries[position].targets
             position += 1
-            for source, slot in entry.node.next_functions:
+            for source, slot in node.next_functions:
                 if source is None:
-                    entry.targets.append(None)
+                    targets.append(None)
                     continue
-                target = self._add(source, log, below), slot
-                entry.targets.append(target)
-                self.uses[target] = self.uses.get(target, 0) + 1
-        return found, range(first, len(self.entries))
+                index = known.get(source)
+                target = self._add(source, log, below) if index is None else index, slot
+                targets.append(target)
+                uses[target] = uses.get(target, 0) + 1
+        return found, range(first, len(entries))
 
     def _add(self, node: Any, log: Log, below: tuple[int, ...]) -> int:
         known = self.index.get(node)

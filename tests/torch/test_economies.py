@@ -129,3 +129,18 @@ def test_the_node_that_failed_is_not_one_that_only_rearranges() -> None:
             y += 1
         loss.backward()
     assert [mutation.retained_by for mutation in ledger.record.mutations] == ["exp"]
+
+
+def test_a_view_that_was_not_measured_has_the_value_of_its_source() -> None:
+    w = torch.randn(3, 4, requires_grad=True)
+    with Ledger() as ledger:
+        x = torch.exp(w)
+        (x.T.unsqueeze(0).reshape(2, 6) ** 2).sum().backward()
+        (w.T[0] ** 2).sum().backward()
+    value = ledger.of(x).value.norm
+    assert value == pytest.approx(float(torch.exp(w).norm().detach()))
+    rearranged = [n for n in ledger.nodes if n.sweep == 0 and "view" in n.flags]
+    assert len(rearranged) >= 2
+    assert {n.value.norm for n in rearranged} == {value}
+    (part,) = [n for n in ledger.nodes if n.op == "SelectBackward0"]
+    assert part.value is None and part.shape == [3]
