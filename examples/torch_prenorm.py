@@ -33,11 +33,7 @@ for ledger in (pre, post):
     print(f"{ledger.record.title}: gradient of linear1.weight")
     print("  " + "   ".join(f"layer {at} {norm:.2g}" for at, norm in zip(SHOWN, norms)))
     print(f"  first to last: {norms[0] / norms[-1]:.2g}")
+pre.findings()
 both = Ledger.compare(pre, post)
 print(both.compare.message)
-
-from localgrad.ledger.interchange import to_dict  # noqa: E402
-from localgrad.report.html import write_html  # noqa: E402
-
-pre.findings()
-print("report:", write_html(to_dict(both), "prenorm-postnorm.html").name)
+print("report:", both.to_html("prenorm-postnorm.html").name)

@@ -20,8 +20,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 import torch  # noqa: E402
 from make_architectures import FIGURE, printed  # noqa: E402
 
-from localgrad.torch import Ledger  # noqa: E402
-from tests.torch.gallery import BROKEN, Case  # noqa: E402
+from tests.torch.gallery import BROKEN, Case, record  # noqa: E402
 
 TABLE = re.compile(r"(<!-- gallery -->\n).*?(<!-- end of gallery -->\n)", re.DOTALL)
 # The line of the forward pass that anomaly mode prints: the innermost one of the gallery.
@@ -30,17 +29,7 @@ BLAMED = re.compile(r'File ".*?(\w+\.py)", line (\d+), in (?:step|forward)\b')
 
 def ledger_says(case: Case) -> str:
     """The finding of the case's kind at its line, or the first one there is."""
-    torch.manual_seed(0)
-    model, step = case.build()
-    ledger = Ledger(model, level="edges" if case.audited else "norms")
-    try:
-        with ledger:
-            step()
-    except RuntimeError:
-        pass  # PyTorch refuses the sweep; the ledger has what was heard until then
-    if case.audited:
-        ledger.audit()
-    found = ledger.findings()
+    found = record(case).findings()
     if not found:
         return "nothing"
     own = [f for f in found if (f.kind, f.where) == (case.kind, case.where)]

@@ -180,10 +180,12 @@ def _message(record: LedgerRecord, comparison: Comparison) -> str:
         return f"no edge differs; {matched} nodes match.{tail}"
     edge = record.edges[comparison.first_divergence]
     position = [here for here, _ in comparison.alignment.edges].index(edge.id)
+    nearer = "1 edge nearer to the loss agrees" if position == 1 else (
+        f"{position} edges nearer to the loss agree"
+    )
     other = comparison.other.edges[comparison.alignment.edges[position][1]]
     source, consumer = record.nodes[edge.source], record.nodes[edge.consumer]
     return (
         f"the runs part at {place_of(consumer)} → {place_of(source)} (`{edge.name}`): norm "
-        f"{edge.norm:.4g} here, {other.norm:.4g} there; {position} edges nearer to the loss "
-        f"agree.{tail}"
+        f"{edge.norm:.4g} here, {other.norm:.4g} there; {nearer}.{tail}"
     )

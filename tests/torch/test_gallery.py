@@ -4,25 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from localgrad.ledger.model import KINDS  # noqa: E402
-from localgrad.torch import Ledger  # noqa: E402
-from tests.torch.gallery import BROKEN, HEALTHY, Case  # noqa: E402
-
-
-def record(case: Case) -> Ledger:
-    torch.manual_seed(0)
-    model, step = case.build()
-    ledger = Ledger(model, level="edges" if case.audited else "norms")
-    try:
-        with ledger:
-            step()
-    except RuntimeError:
-        assert case.kind in ("mutated", "cut")
-    if case.audited:
-        ledger.audit()
-    return ledger
+from localgrad.ledger.model import KINDS
+from tests.torch.gallery import BROKEN, HEALTHY, Case, record
 
 
 @pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.name)

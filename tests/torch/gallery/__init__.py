@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from localgrad.torch import Ledger
 from tests.ledger.gallery import Build, Case
 
 BROKEN: list[Case] = []
@@ -35,6 +36,24 @@ def healthy(reason: str) -> Any:
         return build
 
     return enter
+
+
+def record(case: Case) -> Ledger:
+    """The ledger of a case's step, from the same random numbers each time.
+
+    PyTorch refuses some sweeps; the ledger has what was heard until then.
+    """
+    torch.manual_seed(0)
+    model, step = case.build()
+    ledger = Ledger(model, level="edges" if case.audited else "norms")
+    try:
+        with ledger:
+            step()
+    except RuntimeError:
+        assert case.kind in ("mutated", "cut")
+    if case.audited:
+        ledger.audit()
+    return ledger
 
 
 def draw(*shape: int, seed: int = 0, scale: float = 1.0) -> torch.Tensor:
