@@ -335,8 +335,8 @@ def wrong_gradient(found: Any, node: Node, formula: str) -> GradientMismatch:
     element = "" if found.element is None else f", element {found.element}"
     return GradientMismatch(
         f"the gradient of `{found.op}` with respect to `{found.argument}`{element}, is declared as "
-        f"{found.declared:.6g}; by {found.against} it is {found.measured:.6g} "
-        f"(used at {node.where or 'an unknown line'}).\n"
+        f"{found.declared:.6g}; by {found.against} it is {found.measured:.6g}"
+        f"{_at(node.where)}.\n"
         f"  The declaration reads: {found.argument} ← {formula}, where g is the upstream."
     )
 

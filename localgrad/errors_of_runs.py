@@ -144,6 +144,26 @@ def unwritten_recipe(name: str, kind: str, missing: Sequence[str]) -> RunError:
     )
 
 
+def file_failed(path: Path, cause: Exception, where: str) -> RunError:
+    """A file whose own lines raise while it is imported."""
+    return RunError(f"{path} cannot be imported: {type(cause).__name__}: {cause}{_at(where)}.")
+
+
+def check_failed(
+    target: str, shapes: Sequence[tuple[int, ...]], cause: Exception, where: str
+) -> RunError:
+    """A function that fails on the arguments it is checked at."""
+    what = str(cause) if isinstance(cause, LocalgradError) else f"{type(cause).__name__}: {cause}"
+    options = " ".join(f"--shape {','.join(map(str, s))}" for s in shapes)
+    given = ", ".join(map(str, shapes))
+    return RunError(
+        what + _at(where) + (
+            f"\n  It was called with arguments of shapes {given}. To choose others: "
+            f"localgrad check {target} {options}" if shapes else ""
+        )
+    )
+
+
 def no_python(path: Path, cause: SyntaxError | UnicodeDecodeError) -> RunError:
     """A file that Python cannot read."""
     if isinstance(cause, SyntaxError):

@@ -171,6 +171,33 @@ def test_check_finds_a_wrong_derivative(localgrad, tmp_path):
         assert code == 1 and "checked wrong" in out and "3·x" in out
 
 
+FAILING = """
+import localgrad as lg
+def misspelt(x):
+    return lg.sum(y)
+def product(a, b):
+    return lg.sum(a @ b)
+def nothing_to_move():
+    return 3.0
+"""
+
+
+def test_check_says_where_a_function_failed_and_at_which_arguments(localgrad, tmp_path):
+    (tmp_path / "failing.py").write_text(FAILING)
+    (tmp_path / "broken.py").write_text("import localgrad\nimport nowhere_at_all\n")
+    code, _, err = localgrad("check", "failing.py::misspelt")
+    assert code == 2 and "NameError: name 'y'" in err and "at failing.py:4" in err
+    assert "localgrad check failing.py::misspelt --shape 3,4" in err
+    code, _, err = localgrad("check", "failing.py::product")
+    assert code == 2 and "`matmul`" in err and "at failing.py:6" in err
+    assert localgrad("check", "failing.py::product", "--shape", "2,3", "--shape", "3,2")[0] == 0
+    code, _, err = localgrad("check", "failing.py::nothing_to_move")
+    assert code == 2 and "nothing to differentiate" in err
+    assert ".py:" not in err  # nobody's line made the call
+    code, _, err = localgrad("check", "broken.py::f")
+    assert code == 2 and "nowhere_at_all" in err and "at broken.py:2" in err
+
+
 WRONG_INPUT = [
     (["train", "digit"], "Did you mean digits"),
     (["train", "nowhere.py"], "there is no file"),

@@ -14,6 +14,7 @@ WRITTEN_LIKE_A_USERS = tuple(
     for folder in (("train", "recipes"), ("bench",))
 )
 """Folders of the package whose lines a node names as its user's."""
+COMMAND_LINE = os.path.join(PACKAGE, "cli.py")  # above it there is nobody
 
 clock = itertools.count(1)
 """Serial numbers for nodes and mutations: what is made later has the larger number, so sorting
@@ -62,7 +63,7 @@ def call_site(depth: int = 2) -> tuple[CodeType | None, int]:
         filename = frame.f_code.co_filename
         if filename in foreign or not (filename in ours or _is_ours(filename)):
             return frame.f_code, frame.f_lasti
-        frame = frame.f_back
+        frame = None if filename == COMMAND_LINE else frame.f_back
     return None, 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
+import traceback
 from pathlib import Path
 from types import ModuleType
 
@@ -58,4 +59,13 @@ def import_file(path: Path) -> ModuleType:
         specification.loader.exec_module(module)
     except (SyntaxError, UnicodeDecodeError) as cause:
         raise errors.no_python(path, cause) from None
+    except Exception as cause:  # whatever the lines of that file may raise
+        raise errors.file_failed(path, cause, last_line(path, cause)) from None
     return module
+
+
+def last_line(path: Path, cause: BaseException) -> str:
+    """Where in the file an exception came from, such as `mine.py:12`."""
+    places = traceback.extract_tb(cause.__traceback__)
+    lines = [place.lineno for place in places if Path(place.filename) == path.resolve()]
+    return f"{path.name}:{lines[-1]}" if lines else ""

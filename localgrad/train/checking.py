@@ -11,10 +11,10 @@ import numpy
 from rich.console import Console
 
 from localgrad import errors_of_runs as errors
-from localgrad.errors import GradientMismatch
+from localgrad.errors import GradientMismatch, LocalgradError
 from localgrad.local.operation import Operation
 from localgrad.tensor import Tensor
-from localgrad.train.catalogue import import_file
+from localgrad.train.catalogue import import_file, last_line
 
 SHAPE = (3, 4)  # of an argument for which nothing else is said
 
@@ -40,6 +40,10 @@ def check_target(console: Console, target: str, shapes: Sequence[str]) -> bool:
         console.print(f"[bold red]wrong[/]  {name}", highlight=False)
         console.print(str(mismatch), markup=False, highlight=False)
         return False
+    except Exception as cause:  # whatever somebody's function may raise
+        where = "" if isinstance(cause, LocalgradError) else last_line(Path(path), cause)
+        shapes = [numpy.shape(argument) for argument in arguments]
+        raise errors.check_failed(target, shapes, cause, where) from None
     console.print(f"[bold green]right[/]  {name}", highlight=False)
     console.print(str(found), markup=False, highlight=False)
     return True
