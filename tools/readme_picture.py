@@ -29,7 +29,7 @@ WIDTH, TOKENS, BATCH = 32, 8, 64
 STEPS, EVERY = 200, 10
 BLOCKS, GATES = 6, 4
 PICTURES = ROOT / "docs" / "pictures"
-SIZE = {"width": 1360, "height": 850}
+SIZE = {"width": 1360, "height": 760}
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu"]
 
 
@@ -117,8 +117,8 @@ def recorded() -> Any:
     return ledger
 
 
-def photograph(report: Path, view: str, folder: Path) -> list[Path]:
-    """Open the report at a view (the part of its address after #); a light and a dark picture."""
+def photograph(report: Path, folder: Path) -> list[Path]:
+    """Open the report at its first finding, with what is around; a light and a dark picture."""
     from playwright.sync_api import sync_playwright
 
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -130,8 +130,12 @@ def photograph(report: Path, view: str, folder: Path) -> list[Path]:
         browser = driver.chromium.launch(executable_path=found, args=FLAGS)
         for theme in ("light", "dark"):
             page = browser.new_page(viewport=SIZE, device_scale_factor=2, color_scheme=theme)
-            page.goto(f"{report.as_uri()}#{view}")
+            page.goto(report.as_uri())
             page.wait_for_selector("#localgrad-view[data-ready]")
+            page.click('[data-chip="0"]')
+            page.wait_for_timeout(600)
+            page.focus("svg.graph")
+            page.keyboard.press("-")
             page.wait_for_timeout(600)
             pictures.append(folder / f"report-{theme}.png")
             page.screenshot(path=pictures[-1])
@@ -147,8 +151,7 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
         report = ledger.to_html(Path(place) / "report.html")
-        view = f"open=m:gates~m:gates.0&at=n{ledger.record.findings[0].node}"
-        for picture in photograph(report, view, folder):
+        for picture in photograph(report, folder):
             print(picture)
 
 
