@@ -112,7 +112,9 @@ class Build:
         source.arrived.append(edge.id)
         consumer.downstream.append(edge.id)
 
-    def _balance(self, source: NodeRecord, arrival: Arrival, edges: list[EdgeRecord]) -> None:
+    def _balance(
+        self, source: NodeRecord, arrival: Arrival | Contribution, edges: list[EdgeRecord]
+    ) -> None:
         moments = self.recorder.moments
         inners = [moments.inner(part.row) for part in arrival.contributions]
         total = moments.square(arrival.row)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from typing import Any, ClassVar
 
 from localgrad.graph.mutation import Mutation as Change
 from localgrad.graph.mutation import mutation_since
@@ -44,13 +44,21 @@ class Made:
 
 @dataclass(slots=True)
 class Contribution:
-    """What a consumer sent to one of its arguments."""
+    """What a consumer sent to one of its arguments. One that is alone is all that arrived there,
+    and the record of the arrival too: a training step makes a hundred of them."""
 
     consumer: Node
     argument: int
     array: Any  # until its sum has arrived; from then on where the level keeps it
     row: int  # of its moments; -1 where they are not known yet
     slot: int = 0  # which of several outputs it is to
+    shape: tuple[int, ...] = ()
+    dtype: Any = None
+    difference: ClassVar[float] = 0.0
+
+    @property
+    def contributions(self) -> list[Contribution]:
+        return [self]
 
 
 @dataclass(slots=True)
@@ -92,7 +100,7 @@ class Recorder:
         self.keeps_all = level == "values"
         self.moments = Moments()
         self.made_nodes: dict[Node, Made] = {}
-        self.sweeps: list[dict[Node, Arrival]] = []
+        self.sweeps: list[dict[Node, Arrival | Contribution]] = []
         self.roots: list[dict[Node, Any]] = []  # where each sweep began, and with what
         self.labels: dict[Node, str] = {}  # what a derivation calls its values
         self.units: dict[Node, Units] = {}
@@ -100,8 +108,8 @@ class Recorder:
         self.cuts = CutWatch()
         self.mutations: list[tuple[Node, Change]] = []
         self.forms: dict[str, str | None] = {}
-        self._pending: dict[Node, list[Contribution]] = {}
-        self._page: dict[Node, Arrival] = {}
+        self._pending: dict[Node, Contribution | list[Contribution]] = {}
+        self._page: dict[Node, Arrival | Contribution] = {}
         self._began_at = 0
         self.has_failed = False  # a sweep ended in an error
         self._is_shared = False  # whether a value's `.grad` is retained in this sweep
@@ -182,27 +190,28 @@ class Recorder:
         """All contributions to `node` have arrived and this is their sum."""
         if self._depth > 1:
             return
-        parts = self._pending.pop(node, None)
-        if upstream.__class__ is tuple:
-            self._page[node] = self._arrived_in_slots(upstream, parts or [])
-            return
-        moments = self.moments
+        found = self._pending.pop(node, None)
         if node.watch is not None and node.inputs:
             self._is_shared = True
-        difference = 0.0
-        if parts is None:
-            parts = []
-            row = moments.add(upstream)
-            self.roots[-1][node] = _copy(upstream)
-        elif len(parts) == 1 and (parts[0].array is upstream or parts[0].array.__class__ is Slice):
-            (part,) = parts
-            if part.row < 0:
-                part.row = moments.add(upstream)
-            row = part.row
+        if isinstance(found, Contribution) and (
+            found.array is upstream or found.array.__class__ is Slice
+        ):
+            if found.row < 0:
+                found.row = self.moments.add(upstream)
             # The engine may hand this very buffer to `.grad`, where optimisers write into it.
-            part.array = _copy(upstream) if self.keeps_all else None
-        else:
+            found.array = _copy(upstream) if self.keeps_all else None
+            found.shape, found.dtype = upstream.shape, upstream.dtype
+            self._page[node] = found
+            return
+        parts = [found] if isinstance(found, Contribution) else found or []
+        if upstream.__class__ is tuple:
+            self._page[node] = self._arrived_in_slots(upstream, parts)
+            return
+        if parts:
             row, difference = self._join(parts, upstream)
+        else:
+            row, difference = self.moments.add(upstream), 0.0
+            self.roots[-1][node] = _copy(upstream)
         self._page[node] = Arrival(
             row,
             parts,
@@ -242,7 +251,9 @@ class Recorder:
                 part.slot = node.options["slot"]
                 part.array = array[part.slot]
             if waiting is None:
-                pending[source] = [part]
+                pending[source] = part
+            elif isinstance(waiting, Contribution):
+                pending[source] = [waiting, part]
             else:
                 waiting.append(part)
 
