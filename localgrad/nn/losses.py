@@ -183,9 +183,9 @@ class PoissonNLLLoss(_Loss):
         self.full = full
         self.eps = eps
 
-    def forward(self, input: Any, target: Any) -> Any:
+    def forward(self, log_input: Any, target: Any) -> Any:
         return F.poisson_nll_loss(
-            input,
+            log_input,
             target,
             self.log_input,
             self.full,

@@ -142,9 +142,9 @@ class Module:
             inner = [(f"{path}.{n}" if path else n, m) for n, m in module._own(MODULE)]
             stack += reversed(inner)
 
-    def modules(self) -> Iterator[Module]:
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
         """This module and all within it."""
-        return (module for _, module in self.named_modules())
+        return (module for _, module in self.named_modules(None, "", remove_duplicate))
 
     def _named(
         self, kind: str, prefix: str, recurse: bool, remove_duplicate: bool

@@ -139,6 +139,63 @@ LAYERS = {
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same'")
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("padding", [0, 1, 2, "same", "valid"])
+@pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_every_option_of_a_convolution(axes, mode, padding, stride, dilation, groups) -> None:
+    stride = 1 if padding == "same" else stride  # PyTorch has no other either
+    compare(
+        lambda nn: getattr(nn, f"Conv{axes}d")(
+            2, 4, 3, stride, padding, dilation, groups, padding_mode=mode
+        ),
+        normal(2, 2, *(7, 6, 5)[:axes]),
+    )
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.parametrize("stride, extra", [(1, 0), (2, 0), (3, 2)])
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_every_option_of_a_transposed_convolution(
+    axes, padding, stride, extra, dilation, groups
+) -> None:
+    compare(
+        lambda nn: getattr(nn, f"ConvTranspose{axes}d")(
+            4, 2, 3, stride, padding, extra, groups, dilation=dilation
+        ),
+        normal(2, 4, *(4, 3, 2)[:axes]),
+    )
+
+
+POOLED = [(kernel, stride, padding, ceil) for kernel in (2, 3) for stride in (None, 1, 2)
+          for padding in (0, 1) for ceil in (False, True)]  # fmt: skip
+
+
+@pytest.mark.parametrize("kernel, stride, padding, ceil", POOLED)
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_every_option_of_a_pooling(axes, kernel, stride, padding, ceil) -> None:
+    x = normal(2, 2, *(7, 6, 5)[:axes])
+    for dilation in (1, 2):
+        compare(
+            lambda nn: getattr(nn, f"MaxPool{axes}d")(
+                kernel, stride, padding, dilation, ceil_mode=ceil  # noqa: B023
+            ),
+            x,
+        )
+    for counted in (False, True):
+        compare(
+            lambda nn: getattr(nn, f"AvgPool{axes}d")(
+                kernel, stride, padding, ceil, counted  # noqa: B023
+            ),
+            x,
+        )
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_layer_agrees_with_pytorch(name: str) -> None:
     build, *arguments = LAYERS[name]

@@ -137,6 +137,40 @@ def may_be_missing(name: str, key: str) -> bool:
 BEYOND = {"GRU": ["proj_size"]}  # PyTorch's GRU takes it, among **kwargs, to refuse it as ours does
 
 
+def methods() -> list[tuple[str, str]]:
+    """(class, method) of every public method that a layer or loss has in both libraries.
+
+    Left out: `extend`, whose argument PyTorch names otherwise in each container, and what PyTorch
+    only forwards with *args.
+    """
+    found = []
+    for name in public(lg.nn):
+        ours, theirs = getattr(lg.nn, name), getattr(torch.nn, name, None)
+        if not isinstance(ours, type) or theirs is None or name == "Parameter":
+            continue
+        for method in vars(ours).keys() - {"extend"}:
+            target = getattr(theirs, method, None)
+            if method[0] != "_" and inspect.isroutine(target) and not takes_anything(target):
+                found.append((name, method))
+    return sorted(found)
+
+
+def takes_anything(function: Any) -> bool:
+    kinds = [p.kind.name for p in inspect.signature(function).parameters.values()]
+    return "VAR_POSITIONAL" in kinds
+
+
+@pytest.mark.parametrize("kind, method", methods(), ids=str)
+def test_methods_take_pytorchs_arguments(kind: str, method: str) -> None:
+    ours, theirs = (
+        inspect.signature(getattr(getattr(room, kind), method)).parameters
+        for room in (lg.nn, torch.nn)
+    )
+    assert list(ours) == list(theirs)
+    for key, parameter in theirs.items():
+        assert same_default(ours[key].default, parameter.default), key
+
+
 def test_every_reason_is_used() -> None:
     """Nothing stands in the list of omissions that we have."""
     missing: set[str] = set()
