@@ -1,6 +1,7 @@
 """Every recipe learns: each parameter gets a gradient, and one batch is learned in a few steps."""
 
 import gzip
+import json
 import struct
 from pathlib import Path
 
@@ -81,6 +82,32 @@ def test_every_recipe_says_what_it_does_and_what_to_expect():
         recipe = catalogue.recipe(name)
         assert recipe.summary().endswith(".") and len(recipe.summary()) < 90
         assert recipe.expected and recipe.reference and recipe.minutes > 0, name
+
+
+MEASURED = Path(__file__).parents[2] / "benchmarks" / "results" / "recipes.json"
+
+
+@pytest.mark.parametrize("name", catalogue.names())
+def test_what_a_recipe_promises_is_what_was_measured(name):
+    recipe = catalogue.recipe(name)
+    found = json.loads(MEASURED.read_text())[name]
+    scores, (model, simple) = list(found["scores"].values()), found["reference"]
+    assert len(scores) == 3
+    assert_written(recipe.expected, sorted(scores)[1])
+    assert recipe.reference.startswith(f"{model} ")
+    assert_written(recipe.reference.removeprefix(model), simple)
+    assert found["seconds"] / 60 <= 5
+    assert recipe.minutes == pytest.approx(found["seconds"] / 60, abs=0.06)
+    worst = min(scores) if recipe.higher_is_better else max(scores)
+    assert (worst > simple) == recipe.higher_is_better, "it beats the simple model with any seed"
+
+
+def assert_written(text, value):
+    """A number as it is written, `97.6 %` or `0.0105`, rounded to its last digit."""
+    digits = text.replace("%", "").strip()
+    written = float(digits) / (100 if "%" in text else 1)
+    last = 10.0 ** -len(digits.partition(".")[2]) / (100 if "%" in text else 1)
+    assert written == pytest.approx(value, abs=0.51 * last)
 
 
 @pytest.mark.parametrize("name", ["lenet", "resnet", "densenet", "inception", "digits", "vit"])

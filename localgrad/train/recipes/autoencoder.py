@@ -34,7 +34,7 @@ class Autoencoder(ImageClassifier):
     score = "error"
     higher_is_better = False
     expected = "0.0105"
-    minutes = 0.2
+    minutes = 0.05
     reference = "8 principal components 0.0245"
     smallest = 1
 

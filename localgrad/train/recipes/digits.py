@@ -37,7 +37,7 @@ class Digits(ImageClassifier):
     batch_size = 32
     lr = 3e-3
     expected = "98.9 %"
-    minutes = 0.1
+    minutes = 0.05
     reference = "logistic regression 95.3 %"
 
     def network(self, train: Any) -> nn.Module:

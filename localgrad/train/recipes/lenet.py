@@ -34,7 +34,7 @@ class Lenet(ImageClassifier):
     batch_size = 16
     lr = 8e-3
     expected = "97.5 %"
-    minutes = 0.2
+    minutes = 0.07
     reference = "logistic regression 95.3 %"
 
     def network(self, train: Any) -> nn.Module:

@@ -15,7 +15,7 @@ class Mlp(ImageClassifier):
     batch_size = 32
     lr = 3e-3
     expected = "96.7 %"
-    minutes = 0.1
+    minutes = 0.02
     reference = "logistic regression 95.3 %"
     smallest = 1
 
