@@ -92,6 +92,22 @@ def test_convolutions(case: Any, dtype: str, monkeypatch: pytest.MonkeyPatch) ->
     )
 
 
+@pytest.mark.parametrize(
+    "case",
+    [  # weights beyond the first-level cache; images much larger than what the window leaves
+        (64, 64, (16, 16), (7, 7), (1, 1), (3, 3), (1, 1), 1),
+        (256, 96, (8, 9), (7, 7), (1, 1), (3, 3), (1, 1), 1),
+        (96, 40, (19, 17), (7, 7), (1, 1), (2, 0), (2, 1), 1),
+        (77, 60, (30, 7), (7, 7), (1, 1), (0, 0), (1, 1), 1),
+        (64, 64, (20, 20), (7, 7), (2, 1), (3, 3), (1, 1), 1),
+        (64, 32, (20, 20), (7, 7), (1, 1), (8, 9), (1, 1), 1),
+    ],
+    ids=str,
+)
+def test_large_convolutions(case: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    test_convolutions(case, "float64", monkeypatch)
+
+
 LAYERS: dict[str, tuple[Callable[..., Any], list[np.ndarray]]] = {
     "linear": (F.linear, [normal(64, 130), normal(70, 130), normal(70)]),
     "linear of a sequence": (F.linear, [normal(5, 40, 70), normal(33, 70), normal(33)]),

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from numba import njit
 
 from .emit import address
 from .host import CACHE, host
 from .launch import barrier, parallel, share
-from .microkernel import NARROW, reduce_product
+from .microkernel import ACCUMULATE, NARROW, reduce_product
 from .pack import lanes_of, size_of, width_of
 from .product import copy_tile
 from .window import Geometry, load_band, pack_forward
 
 _BAND = 1 << 17  # bytes of a padded band: a quarter of the second-level cache
+PANEL = 1 << 17  # bytes of a panel of weights that is still walked from end to end at every row
+_PIECE = 192  # elements of a window's row in a piece of a larger panel: the first-level cache
 
 
 def _ceil(a: int, b: int) -> int:
     return -(-a // b)
 
 
+@lru_cache(maxsize=256)
 def band_rows(g: Geometry, size: int, threads: int) -> int:
     """Output rows of one work item: enough items for all threads, each within the cache."""
     line = (g.width + 2 * g.pad_w) * g.channels * size * g.stride_h
@@ -39,6 +44,32 @@ def forward_scratch(g: Geometry, rows: int, size: int, threads: int) -> int:
     flat = g.out_h * g.out_w if g.kernel_h == 1 and g.kernel_w == 1 else g.out_w
     return size * (panels * (depth + 1) * width
                    + threads * (band + depth * width + flat * width + 64))
+
+
+@njit(cache=CACHE)
+def rows_by_pieces(  # type: ignore[no-untyped-def]
+    lines, length, c, c_row, c_line, a, a_row, a_line, a_tap, panel, taps_h, run, init, flags, zero,
+):
+    """Lines of outputs from a panel that exceeds the first-level cache, one piece of it at a time.
+
+    ``run`` is a row of the window, ``taps_h`` are its rows, ``a_tap`` elements apart in A.
+    """
+    size, width = size_of(zero), width_of(zero)
+    pieces = (run + _PIECE - 1) // _PIECE
+    for number in range(taps_h * pieces):
+        tap, piece = number // pieces, number % pieces
+        begin, end = run * piece // pieces, run * (piece + 1) // pieces
+        how = flags & NARROW
+        if number > 0:
+            how |= ACCUMULATE
+        if number == taps_h * pieces - 1:
+            how |= flags
+        b = panel + (tap * run + begin) * width * size
+        for line in range(lines):
+            reduce_product(zero, (
+                length, c + line * c_line * size, c_row,
+                a + (line * a_line + tap * a_tap + begin) * size, a_row, 1, b, width, end - begin,
+                1, 0, 0, 1, 0, 0, init if number == 0 else 0, how))
 
 
 @njit(cache=CACHE)
@@ -107,6 +138,14 @@ def _task(  # type: ignore[no-untyped-def]
             direct = valid == (lanes if narrow else width)
             init = biases + number * width * size if has_bias else 0
             panel_at = work + number * depth * width * size
+            if merged and direct and depth * width * size > PANEL:
+                rows_by_pieces(
+                    count, length, address(y) + ((image * out_h + first) * out_w * out_channels
+                                                 + panel * width) * size,
+                    out_channels, out_w * out_channels, start, stride_w * channels,
+                    stride_h * columns * channels, dilation_h * columns * channels, panel_at,
+                    kernel_h, run, init, how, zero)
+                continue
             for row in range(count):
                 a = start + (row * stride_h * columns * channels + group * inputs) * size
                 c = address(y) + (((image * out_h + first + row) * out_w) * out_channels

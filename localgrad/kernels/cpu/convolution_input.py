@@ -7,19 +7,20 @@ unit-stride convolution of the upstream gradient; its rows interleave in the res
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import gcd
 
 import numpy as np
 from numba import njit
 
-from .convolution_forward import band_rows
+from .convolution_forward import PANEL, band_rows, rows_by_pieces
 from .emit import address
 from .host import CACHE, host
 from .launch import barrier, parallel, share
-from .microkernel import NARROW, reduce_product
+from .microkernel import ACCUMULATE, NARROW, reduce_product
 from .pack import lanes_of, size_of, width_of
 from .product import copy_tile
-from .window import Geometry, load_band, pack_adjoint
+from .window import Geometry, clear, load_band, pack_adjoint
 
 
 def phases(stride: int, pad: int, dilation: int, kernel: int) -> np.ndarray:
@@ -65,25 +66,28 @@ def _task(  # type: ignore[no-untyped-def]
     thread, threads,
 ):
     (batch, channels, height, width_in, out_channels, kernel_h, kernel_w, stride_h, stride_w,
-     _pad_h, _pad_w, _dilation_h, _dilation_w, groups, out_h, out_w) = g
+     _pad_h, _pad_w, _dilation_h, dilation_w, groups, out_h, out_w) = g
     zero = dx.dtype.type(0)
     size, width, lanes = size_of(zero), width_of(zero), lanes_of(zero)
     inputs, outputs = channels // groups, out_channels // groups
     taps = kernel_h * kernel_w
     depth = taps * outputs
     panels = (inputs + width - 1) // width
-    flat = height if taps == 1 else 1
+    tile_rows = height if taps == 1 else 1
     band_elements = (rows + high_h - low_h) * columns * out_channels
     band = work + (groups * panels * depth * width
-                   + thread * (band_elements + width_in * width * flat + 64)) * size
+                   + thread * (band_elements + width_in * width * tile_rows + 64)) * size
     tile = band + band_elements * size
 
+    # Taps of a unit dilation and stride lie side by side, though they run backwards in dy: with the
+    # kernel's rows turned round they are one run.
+    merged = groups == 1 and stride_w == 1 and dilation_w == 1
     low, high = share(groups * panels, thread, threads)
     for number in range(low, high):
         group, panel = number // panels, number % panels
         pack_adjoint(work + number * depth * width * size,
                      address(weight) + group * outputs * inputs * taps * size,
-                     inputs, taps, outputs, panel * width, zero)
+                     inputs, taps, outputs, panel * width, kernel_w if merged else 1, zero)
     barrier(threads)
 
     steps_h = (height + stride_h - 1) // stride_h
@@ -109,32 +113,70 @@ def _task(  # type: ignore[no-untyped-def]
             lines = min(count, (height - phase_h + stride_h - 1) // stride_h - first)
             if length <= 0 or lines <= 0:
                 continue
-            if taps == 1 and stride_h == 1 and stride_w == 1 and columns == width_in:
+            flat = taps == 1 and stride_h == 1 and stride_w == 1 and columns == width_in
+            if flat:
                 length, lines = length * lines, 1
-            # Taps of a unit dilation and stride lie side by side, but run backwards in dy.
+            run, taps_w, back_w = outputs, count_w, 0
+            back_h, down = -move_h * columns * out_channels, step_h * kernel_w * outputs * width
+            if merged:
+                run, taps_w, back_w = kernel_w * outputs, 1, kernel_w - 1
+            # An image much larger than dy would multiply mostly zeros.
+            by_taps = 4 * length > 5 * out_w and not flat
+            by_pieces = merged and stride_h == 1 and not by_taps and 4 * height <= 5 * out_h \
+                and depth * width * size > PANEL
             for number in range(groups * panels):
                 group, panel = number // panels, number % panels
                 valid = min(width, inputs - panel * width)
-                narrow = valid <= lanes
+                narrow = NARROW if valid <= lanes else 0
                 direct = valid == (lanes if narrow else width)
                 skipped = (first_h * kernel_w + first_w) * outputs
                 b = work + (number * depth + skipped) * width * size
+                if by_pieces and direct:
+                    rows_by_pieces(
+                        lines, length, address(dx) + ((image * height + first) * width_in * channels
+                                                      + panel * width) * size,
+                        channels, width_in * channels,
+                        start + ((base_h - low_h) * columns + base_w - back_w - low_w)
+                        * out_channels * size, out_channels, columns * out_channels,
+                        back_h, b, kernel_h, run, 0, narrow, zero)
+                    continue
                 for line in range(lines):
-                    a = start + (((line + base_h - low_h) * columns + base_w - low_w)
-                                 * out_channels + group * outputs) * size
+                    # Only those rows of the kernel count that meet a row of dy.
+                    meets = first + line + base_h
+                    lowest, highest = 0, count_h
+                    if not flat and count_h > 0:
+                        lowest = max((meets - out_h + move_h) // move_h, 0)
+                        highest = min(meets // move_h + 1, count_h) if meets >= 0 else 0
+                    rows_met = max(highest - lowest, 0)
+                    a = start + (((line + base_h - low_h - lowest * move_h) * columns
+                                  + base_w - back_w - low_w) * out_channels
+                                 + group * outputs) * size
+                    b_line = b + lowest * step_h * kernel_w * outputs * width * size
                     place = address(dx) + (
                         ((image * height + (first + line) * stride_h + phase_h) * width_in
                          + phase_w) * channels + group * inputs + panel * width) * size
                     c, c_row = place, stride_w * channels
-                    if not direct:
+                    if by_taps or not direct:
                         c, c_row = tile, width
-                    reduce_product(zero, (
-                        length, c, c_row, a, out_channels, 1, b, width, outputs,
-                        count_h, -move_h * columns * out_channels,
-                        step_h * kernel_w * outputs * width,
-                        count_w, -move_w * out_channels, step_w * outputs * width, 0,
-                        NARROW if narrow else 0))
-                    if not direct:
+                    if by_taps:
+                        clear(tile, length * width, zero)
+                        for tap in range(count_w):
+                            shift = base_w - tap * move_w
+                            left, right = max(-shift, 0), min(out_w - shift, length)
+                            if left < right:
+                                place_w = kernel_w - 1 - tap if merged else tap * step_w
+                                reduce_product(zero, (
+                                    right - left, tile + left * width * size, width,
+                                    a + (left + back_w - tap * move_w) * out_channels * size,
+                                    out_channels, 1, b_line + place_w * outputs * width * size,
+                                    width, outputs, rows_met, back_h, down, 1, 0, 0, 0,
+                                    narrow | ACCUMULATE))
+                    else:
+                        reduce_product(zero, (
+                            length, c, c_row, a, out_channels, 1, b_line, width, run,
+                            rows_met, back_h, down,
+                            taps_w, -move_w * out_channels, step_w * outputs * width, 0, narrow))
+                    if by_taps or not direct:
                         copy_tile(place, stride_w * channels, tile, width, length, valid, zero)
 
 
@@ -148,6 +190,7 @@ def input_adjoint(  # type: ignore[no-untyped-def]
                      low_h, high_h, low_w, columns, work), threads)
 
 
+@lru_cache(maxsize=256)
 def plan(g: Geometry, size: int, threads: int) -> tuple[object, ...]:
     """Everything ``input_adjoint`` wants to know about a geometry, and its workspace's size."""
     table_h = phases(g.stride_h, g.pad_h, g.dilation_h, g.kernel_h)

@@ -9,6 +9,8 @@ are added in a fixed order: results are the same bit for bit at a fixed number o
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from numba import njit
 
 from .convolution_forward import band_rows
@@ -23,6 +25,7 @@ _PIXELS = 192  # output pixels in one accumulation
 _PIXELS_WIDE = 448  # the same where the sums themselves exceed the second-level cache
 
 
+@lru_cache(maxsize=256)
 def weight_plan(g: Geometry, size: int, threads: int) -> tuple[int, int, int]:
     """Output rows of a work item, output rows of one accumulation, bytes of workspace."""
     width = host().lanes(size) * host().vectors

@@ -8,6 +8,7 @@ channels-last by the same copy.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from numba import njit
@@ -38,6 +39,7 @@ class Geometry(NamedTuple):
     out_w: int
 
 
+@lru_cache(maxsize=256)
 def geometry(
     input_shape: tuple[int, ...],
     weight_shape: tuple[int, ...],
@@ -57,7 +59,7 @@ def geometry(
 
 
 @njit(cache=CACHE)
-def _clear(target, count, zero):  # type: ignore[no-untyped-def]
+def clear(target, count, zero):  # type: ignore[no-untyped-def]
     size = size_of(zero)
     for index in range(count):
         store_at(target + index * size, zero)
@@ -80,9 +82,9 @@ def load_band(  # type: ignore[no-untyped-def]
         line = target + row * columns * channels * size
         source_row = first_row + row
         if source_row < 0 or source_row >= height or inside == 0:
-            _clear(line, columns * channels, zero)
+            clear(line, columns * channels, zero)
             continue
-        _clear(line, left * channels, zero)
+        clear(line, left * channels, zero)
         place = line + left * channels * size
         if channels_last:
             source = image + (source_row * width + source_column) * channels * size
@@ -90,7 +92,7 @@ def load_band(  # type: ignore[no-untyped-def]
         else:
             source = image + (source_row * width + source_column) * size
             transpose(place, channels, source, height * width, channels, inside, zero)
-        _clear(place + inside * channels * size, (columns - left - inside) * channels, zero)
+        clear(place + inside * channels * size, (columns - left - inside) * channels, zero)
 
 
 @njit(cache=CACHE)
@@ -104,7 +106,7 @@ def pack_forward(  # type: ignore[no-untyped-def]
     size, width = size_of(zero), width_of(zero)
     depth = inputs * taps
     if outputs < width:
-        _clear(spare, depth * width, zero)
+        clear(spare, depth * width, zero)
     transpose(spare, width, weight, depth, outputs, depth, zero)
     for tap in range(taps):
         for channel in range(inputs):
@@ -114,15 +116,19 @@ def pack_forward(  # type: ignore[no-untyped-def]
 
 @njit(cache=CACHE)
 def pack_adjoint(  # type: ignore[no-untyped-def]
-    target, weight, inputs, taps, outputs, first, zero,
+    target, weight, inputs, taps, outputs, first, turn, zero,
 ):
-    """One panel of weights as rows (tap, output) of a panel's width of inputs from ``first`` on."""
+    """One panel of weights as rows (tap, output) of a panel's width of inputs from ``first`` on.
+
+    Every ``turn`` taps, the kernel's width, stand in reverse order; 1 leaves them as they are.
+    """
     size, width = size_of(zero), width_of(zero)
     valid = min(width, inputs - first)
     for output in range(outputs):
         source = weight + (output * inputs + first) * taps * size
         for tap in range(taps):
-            row = target + (tap * outputs + output) * width * size
+            place = tap + turn - 1 - 2 * (tap % turn)
+            row = target + (place * outputs + output) * width * size
             for column in range(valid):
                 store_at(row + column * size, load_at(source + (column * taps + tap) * size, zero))
             for column in range(valid, width):

@@ -7,6 +7,7 @@ stay in the second-level cache.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -65,6 +66,7 @@ def _ceil(a: int, b: int) -> int:
     return -(-a // b)
 
 
+@lru_cache(maxsize=256)
 def suits(g: Geometry, size: int) -> bool:
     """Whether the transforms cost less than the multiplications that they save."""
     lanes = host().lanes(size)
@@ -81,6 +83,7 @@ def suits(g: Geometry, size: int) -> bool:
     return here < 0.8 * plain and POINTS * kernels * size <= _LARGEST
 
 
+@lru_cache(maxsize=256)
 def walk(g: Geometry, adjoint: bool, size: int, threads: int) -> Walk:
     """The forward pass of a convolution, or its adjoint in the input."""
     kernel = g.kernel_h
@@ -149,7 +152,7 @@ def _load_kernels(target, weight, adjoint, w, panel, spare, zero):
     turn = 1
     first = spare
     if adjoint:
-        pack_adjoint(spare, weight, w.outputs, taps, w.inputs, panel * width, zero)
+        pack_adjoint(spare, weight, w.outputs, taps, w.inputs, panel * width, 1, zero)
         turn, first = -1, spare + (taps - 1) * w.inputs * width * size
     else:
         valid = min(width, w.outputs - panel * width)
