@@ -2,6 +2,8 @@
 
 One line of JSON a recorded step. When there are too many, every second one is dropped and the
 interval doubles, so that a run of any length keeps an even picture of itself in the same space.
+The interval follows from the number of the step, so that a run that was interrupted and resumed
+records the steps that it would have recorded anyway.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from localgrad.ledger.model import LedgerRecord, StepRecord
 from localgrad.ledger.thresholds import Thresholds
 
 FILE = "ledger-steps.jsonl"
-LARGEST = 32 * 2**20  # characters of the file; a very large graph keeps fewer steps
+LARGEST = 32 * 2**20  # characters of the file, about; a very large graph keeps fewer steps
 _DIGITS = 5  # of the numbers in it
 
 
@@ -72,14 +74,26 @@ class StepLog:
         self.inside = tuple(inside)
         self._lines = _read(self.path) if resume_at is not None else []
         self._lines = [line for line in self._lines if line.record.step < (resume_at or 0)]
-        if len(self._lines) > 1:
-            self.every = max(every, self._lines[1].record.step - self._lines[0].record.step)
         self._write()
+
+    def interval(self, number: int) -> int:
+        """Every how many steps one is recorded, by step `number` of the run."""
+        room = self.most
+        if self._lines:
+            room = min(room, max(LARGEST // len(_text(self._lines[0])), 2))
+        every = self.every
+        while number // every >= room:
+            every *= 2
+        return every
+
+    def is_due(self, number: int) -> bool:
+        """Whether step `number` is one to record."""
+        return number % self.every == 0 and number % self.interval(number) == 0
 
     @contextmanager
     def step(self, number: int) -> Iterator[Any]:
         """Record the sweeps inside, if it is this step's turn; else do nothing at all."""
-        if number % self.every:
+        if not self.is_due(number):
             yield None
             return
         with self.open() as ledger:
@@ -115,13 +129,13 @@ class StepLog:
                 [f.node for f in found if f.kind == "saturated" and f.node is not None],
             )
         )
-        text = _text(self._lines[-1])
-        if len(self._lines) <= self.most and len(text) * len(self._lines) <= LARGEST:
+        every = self.interval(number)
+        kept = [line for line in self._lines if line.record.step % every == 0]
+        if len(kept) == len(self._lines):
             with self.path.open("a", encoding="utf-8") as file:
-                file.write(text)
+                file.write(_text(kept[-1]))
             return
-        self.every *= 2
-        self._lines = [line for line in self._lines if line.record.step % self.every == 0]
+        self._lines = kept
         self._write()
 
     def _write(self) -> None:

@@ -67,7 +67,7 @@ class Recording:
     def begin(self, number: int) -> None:
         """Open a ledger if it is this step's turn; of several batches of a step, on the first."""
         log = self._log
-        if log is None or number == self._number or number % log.every:
+        if log is None or number == self._number or not log.is_due(number):
             return
         self._number = number
         self._ledger = log.open().__enter__()

@@ -52,7 +52,7 @@ def test_the_file_stays_bounded_and_even(tmp_path: Path) -> None:
     assert len(steps) <= 8
     assert len((tmp_path / FILE).read_text().splitlines()) == len(steps)
     gaps = {b - a for a, b in itertools.pairwise(steps)}
-    assert gaps == {log.every} == {16}
+    assert gaps == {log.interval(99)} == {16}
 
 
 def test_the_steps_of_a_large_graph_are_fewer(
@@ -67,7 +67,7 @@ def test_the_steps_of_a_large_graph_are_fewer(
     assert (tmp_path / FILE).stat().st_size <= 7 * one
     numbers = [record.step for record in log.records()]
     assert 3 <= len(numbers) <= 6
-    assert {b - a for a, b in itertools.pairwise(numbers)} == {log.every}
+    assert {b - a for a, b in itertools.pairwise(numbers)} == {log.interval(99)}
 
 
 def test_a_resumed_run_forgets_what_came_after_its_checkpoint(tmp_path: Path) -> None:
@@ -80,6 +80,25 @@ def test_a_resumed_run_forgets_what_came_after_its_checkpoint(tmp_path: Path) ->
     train(log, model, range(25, 45))
     again = StepLog(tmp_path, model, every=10, resume_at=45)
     assert [record.step for record in again.records()] == [0, 10, 20, 30, 40]
+
+
+@pytest.mark.parametrize(("until", "resumed", "end"), [(64, 24, 60), (40, 10, 30), (40, 39, 99)])
+def test_a_resumed_run_records_the_steps_of_one_that_was_not_interrupted(
+    tmp_path: Path, until: int, resumed: int, end: int
+) -> None:
+    def recorded(folder: str) -> list[int]:
+        return [line.record.step for line in steps._read(tmp_path / folder / FILE)]
+
+    model = Net()
+    train(StepLog(tmp_path / "whole", model, every=2, most=8), model, range(end))
+    train(StepLog(tmp_path / "parts", model, every=2, most=8), model, range(until))
+    before = [number for number in recorded("parts") if number < resumed]
+    log = StepLog(tmp_path / "parts", model, every=2, most=8, resume_at=resumed)
+    train(log, model, range(resumed, end))
+    assert recorded("whole")[-1] > resumed
+    since = [number for number in recorded("whole") if number >= resumed]
+    assert [number for number in recorded("parts") if number >= resumed] == since
+    assert set(recorded("parts")) - set(since) <= set(before)
 
 
 def test_a_fresh_run_begins_a_fresh_file(tmp_path: Path) -> None:
