@@ -216,6 +216,25 @@ def bad_size(shape: Any, where: str) -> ShapeError:
     )
 
 
+def unknown_option(op: str, name: str, known: Sequence[str], where: str) -> DeclarationError:
+    """An option that an operation does not have, by the name that is probably meant."""
+    from localgrad.methods import SPELLINGS
+
+    near = get_close_matches(name, [*SPELLINGS, *known], n=1) or [""]
+    meant = SPELLINGS.get(near[0], near[0])
+    hint = f" Write {meant}=…" if meant in known else ""
+    return DeclarationError(
+        f"`{op}` has no option `{name}`{_at(where)}; it has {', '.join(known) or 'none'}.{hint}"
+    )
+
+
+def wrong_number(op: str, got: int, arguments: Sequence[str], where: str) -> DeclarationError:
+    """More or fewer arguments than an operation takes."""
+    return DeclarationError(
+        f"`{op}` takes ({', '.join(arguments)}), and got {got} arguments{_at(where)}."
+    )
+
+
 def no_derivative(op: str, argument: str, where: str) -> GraphError:
     """An operation that was declared without a local gradient for this argument."""
     return GraphError(

@@ -87,6 +87,13 @@ SHAPES: dict[str, tuple[Callable[[], object], str, str]] = {
     "text": (lambda: lg.asarray("abc"), "'abc' is no array", ""),
     "size": (lambda: lg.zeros((-1, 3)), "none below 0; got (-1, 3)", ""),
     "dtype": (lambda: f(3).astype("flot32"), "no dtype", "float32"),
+    "option": (lambda: lg.sum(f(3), dim=0), "`sum` has no option `dim`", "axis=…"),
+    "misspelt option": (lambda: f(3).sum(dims=0), "has no option `dims`", "axis=…"),
+    "no options": (lambda: lg.exp(f(3), axis=0), "`exp` has no option `axis`", "none"),
+    "no alpha": (lambda: lg.add(f(3), f(3), alpha=2), "`add` has no option `alpha`", "none"),
+    "too few": (lambda: lg.where(f(3) > 0, f(3)), "(condition, a, b), and got 2", ""),
+    "too many arguments": (lambda: lg.relu(f(3), 1), "takes (x), and got 2", ""),
+    "choice": (lambda: lg.gelu(f(3), approximate="tan"), "none of none, tanh", "'tanh'"),
     "convolution": (
         lambda: nn.Conv2d(1, 2, 3)(f(2, 8, 8, 1)), "the input has 8 channels", "permute(0, 3, 1, 2)"
     ),

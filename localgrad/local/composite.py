@@ -12,7 +12,7 @@ from typing import Any
 from localgrad import errors
 from localgrad.graph.forward import push_tangents
 from localgrad.graph.node import Node, make_node
-from localgrad.graph.record import enable_grad, here, state
+from localgrad.graph.record import enable_grad, state
 from localgrad.kernels import reference as xp
 from localgrad.local.linear import Linear
 from localgrad.local.operation import LEAF_PLAN, Operation, Plan, likes_of, ndarray, parameters_of
@@ -94,7 +94,7 @@ class Composite(Operation):
         except (ValueError, TypeError, IndexError) as cause:
             if isinstance(cause, errors.LocalgradError):
                 raise
-            raise errors.operation_failed(self.name, values, cause, here(), options) from None
+            raise self.refusal(values, options, cause) from None
 
     def run(self, *arguments: Any, **options: Any) -> Any:
         if any(isinstance(a, Tensor) for a in arguments):

@@ -33,7 +33,7 @@ class Like(NamedTuple):
 class Plan:
     """What a node retains, and where each partial finds its parameters in it."""
 
-    __slots__ = ("calls", "keep", "names", "positions")
+    __slots__ = ("calls", "keep", "names", "only", "positions")
 
     def __init__(
         self,
@@ -45,6 +45,7 @@ class Plan:
         self.positions = positions  # where each stands in (arguments..., options..., y)
         self.calls = calls  # per argument: its partial's parameters in `kept`
         self.keep = picker(positions)  # from (arguments..., options..., y) to `kept`
+        self.only = positions[0] if len(positions) == 1 else None  # most partials name one thing
 
 
 def picker(positions: tuple[int, ...]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
@@ -140,6 +141,8 @@ class Operation:
         """Carry the operation out; record a node if an argument requires a gradient."""
         count = len(self.arguments)
         if len(arguments) > count and not self.variadic:  # options that were given by position
+            if len(arguments) > count + len(self.options):
+                raise self.refusal(arguments, options, TypeError("too many arguments"))
             options |= zip(self.options, arguments[count:])
             arguments = arguments[:count]
         values, sources, mask = unwrap(arguments)
@@ -154,7 +157,18 @@ class Operation:
         except (ValueError, TypeError, IndexError) as cause:
             if isinstance(cause, errors.LocalgradError):
                 raise
-            raise errors.operation_failed(self.name, values, cause, here(), options) from None
+            raise self.refusal(values, options, cause) from None
+
+    def refusal(self, values: Sequence[Any], options: dict[str, Any], cause: Exception) -> Any:
+        """The error that says why the forward would not take these arguments and options."""
+        if not self.variadic:
+            unknown = next((name for name in options if name not in self.options), None)
+            if unknown is not None:
+                return errors.unknown_option(self.name, unknown, self.options, here())
+            needed = sum(name not in self.defaults for name in self.arguments)
+            if not needed <= len(values) <= len(self.arguments) + len(self.options):
+                return errors.wrong_number(self.name, len(values), self.arguments, here())
+        return errors.operation_failed(self.name, values, cause, here(), options)
 
     def run(self, *arguments: Any, **options: Any) -> Any:
         """Raw arrays in, raw array out; with a Tensor among them, recorded as usual."""

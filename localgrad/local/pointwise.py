@@ -83,22 +83,24 @@ class Pointwise(Operation):
 class Unary(Pointwise):
     """One argument and no options: `Operation.__call__` unrolled, for every small operation."""
 
-    def __call__(self, x: Any, /) -> Any:
+    def __call__(self, x: Any, /, **options: Any) -> Any:
         now = state.__dict__
         try:
             value, source = x.value, x.source
-            if source is None or not now["enabled"]:
-                return super().__call__(x)
+            if source is None or options or not now["enabled"]:
+                return super().__call__(x, **options)
             y = self.forward(value)
         except (AttributeError, ValueError, TypeError):
-            return super().__call__(x)  # no Tensor, or nothing that forward takes
+            return super().__call__(x, **options)  # no Tensor, or nothing that forward takes
         if y.__class__ is not ndarray:
             y = xp.asarray(y)
         dtype = y.dtype
         if dtype is not value.dtype or not (dtype is FLOAT32 or dtype is FLOAT64):
             return self.record(y, (value,), (source,), 1, NO_OPTIONS)
         plan = self.plans.get(1) or self.plan(1)
-        node = make_node(self, (source,), plan.keep((value, y)), plan, None, NO_OPTIONS, now)
+        only = plan.only
+        kept = plan.keep((value, y)) if only is None else (y,) if only else (value,)
+        node = make_node(self, (source,), kept, plan, None, NO_OPTIONS, now)
         if now["observer"] is not None:
             now["observer"].made(node, y, (value,))
         return made_by(node, y)
@@ -116,7 +118,7 @@ class Binary(Pointwise):
         super().__init__(name, forward, **rest)
         self.is_ufunc = isinstance(forward, xp.ufunc)
 
-    def __call__(self, a: Any, b: Any, /) -> Any:
+    def __call__(self, a: Any, b: Any, /, **options: Any) -> Any:
         now = state.__dict__
         try:
             if b.__class__ in SCALARS:
@@ -133,18 +135,20 @@ class Binary(Pointwise):
                 left, right, inputs = a.value, b.value, (a.source, b.source)
                 array = left if left.dtype is right.dtype and left.shape == right.shape else None
             mask = (inputs[0] is not None) + 2 * (inputs[1] is not None)
-            if not mask or not now["enabled"]:
-                return super().__call__(a, b)
+            if not mask or options or not now["enabled"]:
+                return super().__call__(a, b, **options)
             y = self.forward(left, right)
         except (AttributeError, ValueError, TypeError):
-            return super().__call__(a, b)  # no Tensors, or nothing that forward takes
+            return super().__call__(a, b, **options)  # no Tensors, or nothing that forward takes
         if y.__class__ is not ndarray:
             y = xp.asarray(y)
         dtype = y.dtype
         if array is None or dtype is not array.dtype or not (dtype is FLOAT32 or dtype is FLOAT64):
             return self.record(y, (left, right), inputs, mask, NO_OPTIONS)
         plan = self.plans.get(mask) or self.plan(mask)
-        node = make_node(self, inputs, plan.keep((left, right, y)), plan, None, NO_OPTIONS, now)
+        kept: tuple[Any, ...] = (left, right, y)
+        kept = plan.keep(kept) if plan.only is None else (kept[plan.only],)
+        node = make_node(self, inputs, kept, plan, None, NO_OPTIONS, now)
         if now["observer"] is not None:
             now["observer"].made(node, y, (left, right))
         return made_by(node, y)

@@ -228,6 +228,8 @@ def gelu(x: Any, approximate: str = "none") -> Tensor:
     """
     if approximate == "tanh":
         return gelu_tanh(x)
+    if approximate != "none":
+        raise errors.unknown_choice("approximate", approximate, ["none", "tanh"], here())
     return gelu_fused(x) if kernels.pays(getattr(x, "value", x)) else gelu_erf(x)
 
 

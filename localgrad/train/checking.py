@@ -42,8 +42,8 @@ def check_target(console: Console, target: str, shapes: Sequence[str]) -> bool:
         return False
     except Exception as cause:  # whatever somebody's function may raise
         where = "" if isinstance(cause, LocalgradError) else last_line(Path(path), cause)
-        shapes = [numpy.shape(argument) for argument in arguments]
-        raise errors.check_failed(target, shapes, cause, where) from None
+        given = [numpy.shape(argument) for argument in arguments]
+        raise errors.check_failed(target, given, cause, where) from None
     console.print(f"[bold green]right[/]  {name}", highlight=False)
     console.print(str(found), markup=False, highlight=False)
     return True
