@@ -4,11 +4,13 @@ Each case is a small program of its own, since what it changes is settled when t
 first loaded.
 """
 
+import io
 import os
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -219,3 +221,24 @@ def test_a_terminal_shows_what_is_compiled_and_only_then(tmp_path: Path) -> None
     assert "compiling kernels (once, kept on disk): relu" in first
     assert first.endswith("\r\x1b[Kthe end")
     assert shown() == "the end"
+
+
+def test_beside_a_live_display_no_line_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """rich stands in for standard error meanwhile, and would leave the control codes as text."""
+    from localgrad.kernels.cpu import product
+    from localgrad.kernels.cpu.announce import Announcer
+
+    class Stand(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    def relu() -> None: ...
+
+    relu.__module__ = product.__name__
+    stand = Stand()
+    monkeypatch.setattr(sys, "stderr", stand)
+    compiled = SimpleNamespace(data={"dispatcher": SimpleNamespace(py_func=relu)})
+    announcer = Announcer()
+    announcer.on_start(compiled)
+    announcer.on_end(compiled)
+    assert stand.getvalue() == ""

@@ -25,7 +25,7 @@ class Announcer(event.Listener):
         function = event.data["dispatcher"].py_func
         if self.depth or function.__module__.startswith(_ROOM):
             self.depth += 1
-        if self.depth == 1 and sys.stderr is not None and sys.stderr.isatty():
+        if self.depth == 1 and has_terminal():
             name = function.__name__.strip("_").replace("_", " ")
             words = f"compiling kernels (once, kept on disk): {name}"
             sys.stderr.write(f"\r\x1b[2m{words}\x1b[0m\x1b[K")
@@ -34,9 +34,14 @@ class Announcer(event.Listener):
     def on_end(self, event: Any) -> None:
         """Take the line away with the outermost kernel's end."""
         self.depth = max(self.depth - 1, 0)
-        if not self.depth and sys.stderr is not None and sys.stderr.isatty():
+        if not self.depth and has_terminal():
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+
+
+def has_terminal() -> bool:
+    """Whether standard error is a terminal, and nobody else (a progress bar) draws on it."""
+    return sys.stderr is not None and sys.stderr is sys.__stderr__ and sys.stderr.isatty()
 
 
 event.register("numba:compile", Announcer())
