@@ -88,4 +88,6 @@ def _table(rows: list[tuple[str, str]]) -> str:
 
 
 def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else "–" if value is None else str(value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "–" if value is None else str(value or "none" if isinstance(value, list) else value)

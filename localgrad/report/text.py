@@ -245,7 +245,9 @@ def _render(parts: Iterable[Any], width: int) -> str:
     from rich.console import Console
 
     target = io.StringIO()
-    console = Console(file=target, width=width, color_system=None, force_terminal=False)
+    # rich would show it in a notebook's cell by itself, whatever the file
+    plain: dict[str, Any] = {"color_system": None, "force_terminal": False, "force_jupyter": False}
+    console = Console(file=target, width=width, **plain)
     for part in parts:
         console.print(part)
     return "\n".join(line.rstrip() for line in target.getvalue().splitlines())

@@ -193,3 +193,13 @@ def test_two_runs_print_where_they_part_and_write_one_page(tmp_path: Path) -> No
     assert "the runs part at" in both._repr_html_()
     page = both.to_html(tmp_path / "both.html")
     assert "first_divergence" in page.read_text(encoding="utf-8")
+
+
+def test_a_notebook_shows_the_report_in_the_cell_itself(
+    ledger: lg.Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """rich would write past the HTML, into the cell, as soon as it finds itself in a notebook."""
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert "gradient norm by depth" in ledger._repr_html_()
+    weight = ledger.record.parameters()[0].label
+    assert "the whole gradient" in ledger.explain(weight)._repr_html_()

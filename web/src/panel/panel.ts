@@ -35,9 +35,9 @@ export class Panel {
         h("div", { class: "actions" },
           sheet.route === null ? null : h("button", {
             class: lit ? "action on" : "action", "data-action": "route", "aria-pressed": lit,
-            title: "Light the way from the loss (R)",
+            title: "Light the route from the loss (R)",
             onclick: () => this.context.store.set({ route: lit ? null : sheet.route }),
-          }, icon("route"), "Route from the loss"),
+          }, icon("route"), "Route"),
           h("button", { class: "action", "data-action": "markdown", title: "Copy this panel as Markdown (M)", onclick: () => void this.copy() }, icon("text"), "Markdown"),
           selected === null ? null : h("button", { class: "action plain", title: "Close (Esc)", "aria-label": "close", onclick: () => this.context.store.set({ selected: null }) }, icon("close")),
         ),
