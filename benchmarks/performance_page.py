@@ -1,6 +1,7 @@
 """Writes docs/performance.md from the results in benchmarks/results.
 
     localgrad bench --save benchmarks/results/NAME.json
+    localgrad bench ledger ledger_torch --save benchmarks/results/ledger.json
     python benchmarks/kernels.py
     python benchmarks/performance_page.py
 """
@@ -17,6 +18,7 @@ from localgrad.bench.results import Comparison, Results
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "performance.md"
+LEDGER = HERE / "results" / "ledger.json"
 
 INTRODUCTION = """\
 # Performance
@@ -49,8 +51,10 @@ def main() -> None:
     """One section for each file of results of training steps, and one for the kernels."""
     sections = [INTRODUCTION]
     for path in sorted((HERE / "results").glob("*.json")):
-        if path != kernels.RESULTS and results.is_saved(path):
+        if path not in (kernels.RESULTS, LEDGER) and results.is_saved(path):
             sections.append(section(results.read(path)))
+    if LEDGER.exists():
+        sections.append(ledger_section(results.read(LEDGER)))
     if kernels.RESULTS.exists():
         sections.append(kernel_section(results.read(kernels.RESULTS)))
     PAGE.write_text("\n".join(sections), encoding="utf-8")
@@ -99,6 +103,29 @@ def roofline(found: Results) -> list[str]:
             ]
             lines.append("| " + " | ".join(cells) + " |")
     return lines
+
+
+LEDGER_TEXT = """\
+## What the ledger costs
+
+A training step that is recorded, over the same step that is not, on {processor}, {cores} cores,
+{when}; made by `localgrad bench ledger ledger_torch`. A step outside of a ledger costs nothing.
+*torch* is a PyTorch model, recorded by `localgrad.torch`.
+"""
+
+
+def ledger_section(found: Results) -> str:
+    """What each level of recording adds to a step of each network."""
+    lines = [LEDGER_TEXT.format(**found.machine)]
+    lines += ["| network | plain | `norms` | `edges` |", "|---" * 4 + "|"]
+    for comparison in found.comparisons:
+        cells = [f"{comparison.reference.split()[0]} {comparison.case}"]
+        for outcome in comparison.outcomes:
+            ratio = comparison.ratio(outcome.contender)
+            plain = outcome.contender == comparison.reference
+            cells.append(table.duration(outcome.time) + ("" if plain else f", ×{ratio:.2f}"))
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "", *(f"- {line}" for line in table.verdicts(found)), ""])
 
 
 KERNELS = """\
