@@ -40,7 +40,9 @@ one part in a thousand: where they do not, the table says DIFFER.
 *torch* is PyTorch eager, *torch fused* with the fused optimiser, *torch compile* that and
 `torch.compile`, *jax jit* one `jax.jit` of the whole step with donated buffers. *of peak* is the
 arithmetic of matrix products and convolutions over the step's time, as a share of what large
-float32 matrix products of NumPy reach on the same machine. *step memory* is the peak of resident
+float32 matrix products of NumPy reach on the same machine; a convolution counts the
+multiplications of its plain sums, of which Winograd's tiles need a quarter to a third, and may
+exceed that peak. *step memory* is the peak of resident
 memory in the rounds above what the imports held, *process memory* the whole process's peak.
 *cold start* and *warm start* are from the start of the process, imports included, to the end of
 the first step, with empty and with filled caches of compiled code.

@@ -17,10 +17,11 @@ import numpy as np
 from numba import njit
 
 from . import arena
-from .emit import address, array_at, widest
+from .emit import array_at, widest
 from .functions import decay, exp, maximum
 from .host import CACHE
 from .launch import parallel, share
+from .layout import address_of
 from .microkernel import ACCUMULATE
 from .pack import size_of
 from .pool import pool
@@ -38,11 +39,6 @@ class Kept(NamedTuple):
     shifts: np.ndarray  #: per query the largest score
     portions: np.ndarray  #: per query 1 / Σ exp(score − shift)
     causal: bool
-
-
-@njit(cache=CACHE)
-def _place(array):  # type: ignore[no-untyped-def]
-    return address(array)
 
 
 @njit(cache=CACHE)
@@ -265,7 +261,7 @@ def _plan(*arrays: np.ndarray) -> tuple[list[int], np.ndarray, np.ndarray]:
     steps = [[stride // size for stride in array.strides] for array in arrays]
     places = _beginnings(arrays[0].shape[:-2], tuple(tuple(each[:-2]) for each in steps))
     strides = np.array([each[-2] for each in steps], np.int64)
-    return [_place(array) for array in arrays], places, strides
+    return [address_of(array) for array in arrays], places, strides
 
 
 @cache

@@ -61,6 +61,31 @@ def _flat(g: Geometry) -> int:
 
 
 @njit(cache=CACHE)
+def _row_by_taps(  # type: ignore[no-untyped-def]
+    tile, length, a, b, merged, g, phase, rows_met, back_h, down, narrow, zero,
+):
+    """A row of dx into a tile, column by column of the kernel: each meets a part of the row only.
+
+    ``a`` is where the first tap of the phase finds its upstream pixel for the row's first element.
+    """
+    size, width = size_of(zero), width_of(zero)
+    out_channels, kernel_w, groups, out_w = g[4], g[6], g[13], g[15]
+    outputs = out_channels // groups
+    _, step, count, base, move = phase
+    clear(tile, length * width, zero)
+    for tap in range(count):
+        shift = base - tap * move
+        left, right = max(-shift, 0), min(out_w - shift, length)
+        if left < right:
+            place = kernel_w - 1 - tap if merged else tap * step
+            reduce_product(zero, (
+                right - left, tile + left * width * size, width,
+                a + (left - tap * move) * out_channels * size, out_channels, 1,
+                b + place * outputs * width * size, width, outputs, rows_met, back_h, down,
+                1, 0, 0, 0, narrow | ACCUMULATE))
+
+
+@njit(cache=CACHE)
 def _task(  # type: ignore[no-untyped-def]
     dy, channels_last, weight, dx, g, rows, table_h, table_w, low_h, high_h, low_w, columns, work,
     thread, threads,
@@ -159,18 +184,8 @@ def _task(  # type: ignore[no-untyped-def]
                     if by_taps or not direct:
                         c, c_row = tile, width
                     if by_taps:
-                        clear(tile, length * width, zero)
-                        for tap in range(count_w):
-                            shift = base_w - tap * move_w
-                            left, right = max(-shift, 0), min(out_w - shift, length)
-                            if left < right:
-                                place_w = kernel_w - 1 - tap if merged else tap * step_w
-                                reduce_product(zero, (
-                                    right - left, tile + left * width * size, width,
-                                    a + (left + back_w - tap * move_w) * out_channels * size,
-                                    out_channels, 1, b_line + place_w * outputs * width * size,
-                                    width, outputs, rows_met, back_h, down, 1, 0, 0, 0,
-                                    narrow | ACCUMULATE))
+                        _row_by_taps(tile, length, a + back_w * out_channels * size, b_line, merged,
+                                     g, table_w[phase_w], rows_met, back_h, down, narrow, zero)
                     else:
                         reduce_product(zero, (
                             length, c, c_row, a, out_channels, 1, b_line, width, run,

@@ -12,16 +12,11 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .emit import address, array_at
+from .emit import array_at
 from .host import CACHE
 from .launch import parallel
-from .layout import FLOATS, contiguous
+from .layout import FLOATS, address_of, contiguous
 from .pointwise import threads_for
-
-
-@njit(cache=CACHE)
-def _place(run):  # type: ignore[no-untyped-def]
-    return address(run)
 
 
 @njit(cache=CACHE)
@@ -123,10 +118,6 @@ def updatable(values: list[Any], *others: Any) -> bool:
     )
 
 
-def _run(array: np.ndarray) -> int:
-    return _place(array.reshape(-1))
-
-
 def sgd_step(
     values: list[Any], gradients: list[Any], velocities: Any, options: dict[str, Any]
 ) -> None:
@@ -145,8 +136,9 @@ def sgd_step(
             if velocities[row] is None:
                 velocities[row] = np.zeros(value.shape, value.dtype)
                 damping[row] = 1
-            table[row, 2] = _run(velocities[row])
-        table[row, 0], table[row, 1], table[row, 3] = _run(value), _run(gradient), value.size
+            table[row, 2] = address_of(velocities[row])
+        table[row, 0], table[row, 1] = address_of(value), address_of(gradient)
+        table[row, 3] = value.size
     whole = int(table[:, 3].sum())
     _sgd(table, damping, kind(options["lr"]), kind(options["momentum"]),
          kind(options["weight_decay"]), kind(-1 if options["maximize"] else 1),
@@ -168,9 +160,9 @@ def adam_step(
     table = np.zeros((len(values), 6), np.int64)
     rates = np.empty((len(values), 2), kind)
     for row, step in enumerate(steps):
-        table[row, 0], table[row, 1] = _run(values[row]), _run(gradients[row])
-        table[row, 2], table[row, 3] = _run(means[row]), _run(squares[row])
-        table[row, 4] = 0 if largest is None else _run(largest[row])
+        table[row, 0], table[row, 1] = address_of(values[row]), address_of(gradients[row])
+        table[row, 2], table[row, 3] = address_of(means[row]), address_of(squares[row])
+        table[row, 4] = 0 if largest is None else address_of(largest[row])
         table[row, 5] = values[row].size
         rates[row] = lr / (1 - beta1**step), 1 / math.sqrt(1 - beta2**step)
     whole = int(table[:, 5].sum())
