@@ -189,3 +189,33 @@ def test_buffers_that_pass_are_not_saved() -> None:
     module.register_buffer("passing", lg.ones(2), persistent=False)
     assert list(module.state_dict()) == ["kept"]
     assert [n for n, _ in module.named_buffers()] == ["kept", "passing"]
+
+
+def test_what_is_left_out_is_empty() -> None:
+    assert lg.nn.Parameter().shape == tuple(torch.nn.Parameter().shape) == (0,)
+    assert len(lg.nn.ParameterList()) == len(torch.nn.ParameterList()) == 0
+
+
+def test_a_module_in_two_places_is_listed_once_unless_asked_for_twice() -> None:
+    layer = lg.nn.Linear(2, 2)
+    model = lg.nn.Sequential(layer, layer)
+    assert list(model.modules()) == [model, layer]
+    assert list(model.modules(remove_duplicate=False)) == [model, layer, layer]
+
+
+def test_gradients_that_are_none_of_the_function_are_refused() -> None:
+    table, index = lg.ones((3, 2)), lg.asarray([0, 1])
+    for options in ({"sparse": True}, {"scale_grad_by_freq": True}):
+        for call in (
+            lambda o=options: lg.nn.functional.embedding(index, table, **o),
+            lambda o=options: lg.nn.Embedding(3, 2, **o),
+            lambda o=options: lg.nn.Embedding.from_pretrained(table, **o),
+        ):
+            with pytest.raises(LocalgradError, match="no counterpart here"):
+                call()
+
+
+def test_a_norm_of_all_gradients_that_is_no_number_is_refused_where_asked() -> None:
+    assert float(lg.nn.utils.get_total_norm(lg.asarray([3.0, 4.0]))) == 5.0
+    with pytest.raises(LocalgradError):
+        lg.nn.utils.get_total_norm([lg.asarray([np.nan])], error_if_nonfinite=True)
