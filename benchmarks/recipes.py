@@ -131,8 +131,11 @@ class Clock(Progress):
 
 
 def write_page() -> None:
-    """The measured table, between its marks on the page."""
-    found = results()
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), results()), encoding="utf-8")
+
+
+def page(text: str, found: dict[str, Any]) -> str:
+    """The page with the measured table between its marks."""
     rows = [
         "| recipe | what it does | score | lowest to highest | simple model | seconds |",
         "|---|---|---|---|---|---|",
@@ -140,11 +143,10 @@ def write_page() -> None:
     for entry in entries():
         if {"scores", "reference", "seconds"} <= found.get(entry, {}).keys():
             rows.append(row(entry, found[entry]))
-    text = PAGE.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     table = "\n".join(rows)
-    PAGE.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
+    return f"{before}{BEGIN}\n{table}\n{END}{after}"
 
 
 def row(entry: str, found: dict[str, Any]) -> str:

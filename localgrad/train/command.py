@@ -104,5 +104,7 @@ def list_recipes(console: Console) -> None:
         recipe = catalogue.recipe(name)
         table.add_row(f"[bold]{name}[/]", recipe.summary())
         expected = f"{recipe.score} {recipe.expected}   ({recipe.reference})"
-        table.add_row("", f"[dim]{expected}   {recipe.minutes:g} min[/]")
+        minutes = recipe.minutes
+        duration = f"{minutes:.1f} min" if minutes >= 1 else f"{60 * minutes:.0f} s"
+        table.add_row("", f"[dim]{expected}   {duration}[/]")
     console.print(table, highlight=False)

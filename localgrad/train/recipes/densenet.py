@@ -67,7 +67,7 @@ class Densenet(ImageClassifier):
     batch_size = 32
     lr = 4e-3
     expected = "98.9 %"
-    minutes = 0.1
+    minutes = 0.09
     reference = "logistic regression 95.3 %"
 
     def network(self, train: Any) -> nn.Module:

@@ -36,7 +36,7 @@ class Gru(CharacterModel):
     inside = ("gru",)
     record_every = 100  # step by step costs ten times a fused step
     expected = "2.21"
-    minutes = 0.3
+    minutes = 0.28
     reference = "5-gram model 2.46"
 
     def network(self, train: Any) -> nn.Module:

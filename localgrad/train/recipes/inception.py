@@ -69,7 +69,7 @@ class InceptionDigits(ImageClassifier):
     batch_size = 32
     lr = 5e-3
     expected = "99.2 %"
-    minutes = 0.1
+    minutes = 0.11
     reference = "logistic regression 95.3 %"
 
     def network(self, train: Any) -> nn.Module:

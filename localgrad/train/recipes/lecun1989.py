@@ -61,7 +61,7 @@ class Lecun1989(ImageClassifier):
     batch_size = 16
     lr = 4e-3
     expected = "97.2 %"
-    minutes = 0.1
+    minutes = 0.13
     reference = "logistic regression 95.8 %"
 
     def data(self, source: Path | None) -> Any:

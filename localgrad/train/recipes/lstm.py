@@ -36,7 +36,7 @@ class Lstm(CharacterModel):
     inside = ("lstm",)
     record_every = 100  # step by step costs ten times a fused step
     expected = "2.27"
-    minutes = 0.3
+    minutes = 0.33
     reference = "5-gram model 2.46"
 
     def network(self, train: Any) -> nn.Module:

@@ -36,7 +36,7 @@ class Mnist(ImageClassifier):
     batch_size = 64
     lr = 2e-3
     expected = "99.2 %"
-    minutes = 0.3
+    minutes = 0.33
     reference = "logistic regression 92.6 %"
 
     def data(self, source: Path | None) -> Any:

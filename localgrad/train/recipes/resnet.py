@@ -60,7 +60,7 @@ class Resnet(ImageClassifier):
     batch_size = 32
     lr = 4e-3
     expected = "98.1 %"
-    minutes = 0.1
+    minutes = 0.10
     reference = "logistic regression 95.3 %"
 
     def network(self, train: Any) -> nn.Module:

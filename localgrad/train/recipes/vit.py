@@ -57,7 +57,7 @@ class Vit(ImageClassifier):
     batch_size = 32
     lr = 3e-3
     expected = "96.9 %"
-    minutes = 0.4
+    minutes = 0.36
     reference = "logistic regression 95.3 %"
 
     def network(self, train: Any) -> nn.Module:
