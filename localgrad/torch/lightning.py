@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback
 
-from localgrad.ledger.thresholds import Thresholds
-from localgrad.torch.steps import Recording
+from localgrad.torch.steps import Recorded
 
 
-class LedgerCallback(Callback):
+class LedgerCallback(Recorded, Callback):
     """Record the ledger of every `every`-th training step into `folder`.
 
         trainer = Trainer(callbacks=[LedgerCallback("runs/mine", every=50)])
@@ -22,15 +20,6 @@ class LedgerCallback(Callback):
 
     level, thresholds: as `localgrad.torch.Ledger` takes them.
     """
-
-    def __init__(
-        self,
-        folder: str | Path,
-        every: int = 50,
-        level: str = "norms",
-        thresholds: dict[str, float] | Thresholds | None = None,
-    ) -> None:
-        self.recording = Recording(folder, every, level, thresholds)
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         if trainer.is_global_zero:

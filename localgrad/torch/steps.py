@@ -7,6 +7,7 @@ from typing import Any
 
 from localgrad.ledger import steps
 from localgrad.ledger.base import BaseLedger
+from localgrad.ledger.thresholds import Thresholds
 from localgrad.torch.ledger import Ledger
 
 FILE = "ledger.json"
@@ -84,3 +85,16 @@ class Recording:
         if self._ledger is not None:
             self._ledger.__exit__()
         self._ledger = None
+
+
+class Recorded:
+    """What the callbacks of all trainers begin with: a recording, and what it takes."""
+
+    def __init__(
+        self,
+        folder: str | Path,
+        every: int = 50,
+        level: str = "norms",
+        thresholds: dict[str, float] | Thresholds | None = None,
+    ) -> None:
+        self.recording = Recording(folder, every, level, thresholds)

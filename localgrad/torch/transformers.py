@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
 
-from localgrad.ledger.thresholds import Thresholds
-from localgrad.torch.steps import Recording
+from localgrad.torch.steps import Recorded
 
 
-class LedgerCallback(TrainerCallback):
+class LedgerCallback(Recorded, TrainerCallback):
     """Record the ledger of every `every`-th training step into `folder`.
 
         trainer = Trainer(model, args, train_dataset=data,
@@ -24,15 +22,6 @@ class LedgerCallback(TrainerCallback):
 
     level, thresholds: as `localgrad.torch.Ledger` takes them.
     """
-
-    def __init__(
-        self,
-        folder: str | Path,
-        every: int = 50,
-        level: str = "norms",
-        thresholds: dict[str, float] | Thresholds | None = None,
-    ) -> None:
-        self.recording = Recording(folder, every, level, thresholds)
 
     def close(self) -> None:
         """Close the ledger of a step that has failed."""

@@ -68,11 +68,13 @@ class TwoOptimizers(Regression):
         return [torch.optim.SGD(part.parameters(), 0.1) for part in (self.first, self.second)]
 
 
-def fit(module: Any, callback: Any, tmp_path: Path, **options: Any) -> None:
+def fit(
+    module: Any, callback: Any, tmp_path: Path, resume: Any = None, epochs: int = 1, **options: Any
+) -> Any:
     torch.manual_seed(0)
     data = torch.utils.data.TensorDataset(torch.randn(80, 4))
-    pl.Trainer(
-        max_epochs=1,
+    trainer = pl.Trainer(
+        max_epochs=epochs,
         accelerator="cpu",
         callbacks=[callback],
         logger=False,
@@ -81,7 +83,9 @@ def fit(module: Any, callback: Any, tmp_path: Path, **options: Any) -> None:
         enable_model_summary=False,
         default_root_dir=tmp_path,
         **options,
-    ).fit(module, torch.utils.data.DataLoader(data, batch_size=8))
+    )
+    trainer.fit(module, torch.utils.data.DataLoader(data, batch_size=8), ckpt_path=resume)
+    return trainer
 
 
 def test_lightning_records_every_third_step(tmp_path: Path) -> None:
@@ -121,6 +125,18 @@ def test_a_step_that_raises_leaves_no_ledger_open(tmp_path: Path) -> None:
     assert ledger.nodes
 
 
+def test_lightning_goes_on_with_the_recording_of_a_training_that_is_resumed(
+    tmp_path: Path,
+) -> None:
+    run, saved = tmp_path / "run", tmp_path / "saved.ckpt"
+    fit(Regression(), LightningLedger(run, every=3), tmp_path).save_checkpoint(saved)
+    assert steps(run) == [0, 3, 6, 9]
+    fit(Regression(), LightningLedger(run, every=3), tmp_path, saved, epochs=2)
+    assert steps(run) == [0, 3, 6, 9, 12, 15, 18]
+    fit(Regression(), LightningLedger(run, every=3), tmp_path)
+    assert steps(run) == [0, 3, 6, 9]
+
+
 class Sentences(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return 24
@@ -130,7 +146,9 @@ class Sentences(torch.utils.data.Dataset):
         return {"input_ids": tokens, "labels": tokens}
 
 
-def tune(callback: Any, tmp_path: Path, fails: bool = False, **options: Any) -> None:
+def tune(
+    callback: Any, tmp_path: Path, fails: bool = False, resume: Any = None, **options: Any
+) -> None:
     torch.manual_seed(0)
     config = transformers.GPT2Config(
         vocab_size=16, n_positions=8, n_embd=16, n_layer=1, n_head=2,
@@ -144,12 +162,12 @@ def tune(callback: Any, tmp_path: Path, fails: bool = False, **options: Any) -> 
         per_device_train_batch_size=4,
         num_train_epochs=1,
         report_to=[],
-        save_strategy="no",
         disable_tqdm=True,
         use_cpu=True,
-        **options,
+        **{"save_strategy": "no", **options},
     )
-    transformers.Trainer(model, args, train_dataset=Sentences(), callbacks=[callback]).train()
+    trainer = transformers.Trainer(model, args, train_dataset=Sentences(), callbacks=[callback])
+    trainer.train(resume_from_checkpoint=resume)
 
 
 def _fail(*_: Any) -> None:
@@ -170,6 +188,25 @@ def test_of_batches_that_are_added_up_hugging_face_records_the_first(tmp_path: P
     assert steps(tmp_path / "run") == [0, 2]
     record = json.loads((tmp_path / "run" / "ledger.json").read_text())
     assert set(record["nodes"]["sweep"]) == {0}
+
+
+def test_hugging_face_goes_on_with_the_recording_of_a_training_that_is_resumed(
+    tmp_path: Path,
+) -> None:
+    run = tmp_path / "run"
+    saves = {"save_strategy": "steps", "save_steps": 3}
+    tune(TransformersLedger(run, every=2), tmp_path, **saves)
+    first = (run / "ledger-steps.jsonl").read_text().splitlines()
+    assert steps(run) == [0, 2, 4]
+    checkpoint = str(tmp_path / "out" / "checkpoint-3")
+    tune(TransformersLedger(run, every=2), tmp_path, resume=checkpoint, **saves)
+    assert steps(run) == [0, 2, 4]
+    # What came before the checkpoint was kept, what came after it was recorded anew.
+    again = (run / "ledger-steps.jsonl").read_text().splitlines()
+    assert again[:2] == first[:2]
+    assert json.loads(again[2])["record"]["loss"] == pytest.approx(
+        json.loads(first[2])["record"]["loss"], rel=1e-3
+    )
 
 
 def test_after_an_exception_in_the_trainer_the_ledger_can_be_closed(tmp_path: Path) -> None:
