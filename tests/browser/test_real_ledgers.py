@@ -80,3 +80,46 @@ def test_a_comparison_of_two_runs_opens(open_ledger: Open) -> None:
     assert "the runs agree" in page.locator(".panel .notice").first.inner_text()
     page.click('[data-run="difference"]')
     assert page.locator(".edge").count() > 3
+
+
+def test_the_steps_inside_of_a_fused_cell_fold(open_ledger: Open) -> None:
+    """Seventeen operations a step; the weights that every step uses stand outside."""
+    lg.manual_seed(0)
+    model = nn.LSTM(3, 4)
+    with lg.Ledger(model, inside=["lstm"]) as ledger:
+        (model(lg.ones((6, 2, 3)))[0] ** 2).sum().backward()
+    page = open_ledger(ledger.record)
+    text = " ".join(page.locator(".item").all_text_contents())
+    assert "step 1 … 6" in text and "×6" in text
+    assert page.locator(".item.parameter").count() == 4
+
+
+class Wide(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.up, self.down = nn.Linear(6, 9), nn.Linear(9, 6)
+
+    def forward(self, x: Any) -> Any:
+        return x + self.down(nn.functional.relu(self.up(x)))
+
+
+class Mixed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.mix = nn.LayerNorm(6), nn.Linear(6, 6)
+
+    def forward(self, x: Any) -> Any:
+        return x + self.mix(self.norm(x)).tanh()
+
+
+def test_two_blocks_that_take_turns_fold_to_one_group(open_ledger: Open) -> None:
+    lg.manual_seed(0)
+    model = nn.Sequential(*[kind() for _ in range(14) for kind in (Mixed, Wide)], nn.Linear(6, 2))
+    with lg.Ledger(model) as ledger:
+        model(lg.ones((3, 6))).sum().backward()
+    page = open_ledger(ledger.record)
+    stack = page.locator(".item.stack")
+    assert stack.count() == 1
+    assert stack.text_content().startswith("0 … 27×14Mixed · Wide")
+    stack.locator(".chevron").click()
+    assert "0 … 1" in page.locator(".item.unit").first.text_content()
