@@ -41,7 +41,8 @@ class Announcer(event.Listener):
 
 def has_terminal() -> bool:
     """Whether standard error is a terminal, and nobody else (a progress bar) draws on it."""
-    return sys.stderr is not None and sys.stderr is sys.__stderr__ and sys.stderr.isatty()
+    stream = sys.stderr
+    return stream is not None and stream is sys.__stderr__ and stream.isatty()
 
 
 event.register("numba:compile", Announcer())
