@@ -116,6 +116,7 @@ LAYERS: dict[str, tuple[Callable[..., Any], list[np.ndarray]]] = {
     "gelu": (F.gelu, [normal(40, 1000)]),
     "sigmoid": (lg.sigmoid, [normal(40, 1000)]),
     "softmax": (lambda x: lg.softmax(x, axis=-1), [normal(200, 100)]),
+    "log softmax": (lambda x: lg.log_softmax(x, axis=1), [normal(200, 100)]),
     "layer norm": (
         lambda x, w, b: F.layer_norm(x, (96,), w, b), [normal(12, 64, 96), normal(96), normal(96)],
     ),

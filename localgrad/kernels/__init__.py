@@ -2,6 +2,7 @@
 
 from localgrad.kernels.dispatch import (
     add,
+    as_rows,
     convolution,
     convolution_backward,
     convolution_input_adjoint,
@@ -20,6 +21,8 @@ from localgrad.kernels.dispatch import (
     row_norm_backward,
     scatter_places,
     sigmoid,
+    softmax,
+    softmax_backward,
     zeros,
 )
 from localgrad.kernels.dispatch_layers import (
@@ -46,6 +49,7 @@ __all__ = [
     "adagrad_step",
     "adam_step",
     "add",
+    "as_rows",
     "attention",
     "attention_backward",
     "channel_moments",
@@ -83,6 +87,8 @@ __all__ = [
     "scatter_rows",
     "sgd_step",
     "sigmoid",
+    "softmax",
+    "softmax_backward",
     "unfold",
     "zeros",
 ]

@@ -222,6 +222,21 @@ def row_norm_backward(
     return norms.row_norm_backward(g, x, weight, mean, scale, needs)
 
 
+def as_rows(x: Any, axis: Any) -> bool:
+    """Whether the kernels for rows take x along this axis: the last one of an array that pays."""
+    return pays(x) and (axis == -1 or axis == x.ndim - 1)
+
+
+def softmax(x: Any, log: bool = False) -> Any:
+    """eˣ / Σ eˣ along the last axis, or its logarithm, of an array that goes `as_rows`."""
+    return cpu.softmax(x, log)
+
+
+def softmax_backward(g: Any, y: Any, log: bool = False) -> Any:
+    """y (g − Σ g y), or g − eʸ Σ g where y is the logarithm, along the last axis."""
+    return cpu.softmax_backward(g, y, log)
+
+
 def cross_entropy(
     x: Any, target: Any, weight: Any, ignore_index: int, smoothing: float
 ) -> tuple[Any, Any, Any]:

@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from localgrad import kernels
 from localgrad.graph.node import Node
 from localgrad.kernels import reference as xp
 from localgrad.local.operation import Operation, Plan, parameters_of
 
 
 class AxisOperator(Operation):
-    """y = forward(x, axis, …) with `diagonal` d and `terms` (u, v), functions of retained names."""
+    """y = forward(x, axis, …) with `diagonal` d and `terms` (u, v), functions of retained names.
+
+    `rows`, if given, is Jᵀ·g of the upstream and y in one pass, for what the kernels for rows take.
+    """
 
     kind = "axis operator"
 
@@ -25,9 +29,11 @@ class AxisOperator(Operation):
         forward: Callable[..., Any],
         diagonal: Callable[..., Any],
         terms: Sequence[tuple[Callable[..., Any], Callable[..., Any]]],
+        rows: Callable[[Any, Any], Any] | None = None,
         **words: Any,
     ) -> None:
         super().__init__(name, forward, {"x": diagonal}, **words)
+        self.rows = rows
         self.diagonal = diagonal
         self.terms = tuple(terms)
 
@@ -58,6 +64,11 @@ class AxisOperator(Operation):
         return total
 
     def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:
+        if self.rows is not None:
+            axis = {**self.defaults, **node.options}["axis"]
+            y = dict(zip(node.plan.names, values))["y"]
+            if kernels.as_rows(upstream, axis) and kernels.as_rows(y, axis):
+                return [self.rows(upstream, y)]
         return [self.apply(node, values, upstream, transposed=True)]
 
     def push(self, node: Node, tangents: Sequence[Any], values: Any) -> Any:

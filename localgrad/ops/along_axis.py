@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from localgrad import kernels
 from localgrad.kernels import reference as xp
 from localgrad.local.axis_operator import axis_operator
 from localgrad.ops import draw
@@ -13,12 +14,16 @@ def below_largest(x: Any, axis: Any) -> Any:
 
 
 def softmax_of(x: Any, axis: Any = -1) -> Any:
+    if kernels.as_rows(x, axis):
+        return kernels.softmax(x)
     e = xp.exp(below_largest(x, axis))
     e /= xp.add.reduce(e, axis, None, None, True)
     return e
 
 
 def log_softmax_of(x: Any, axis: Any = -1) -> Any:
+    if kernels.as_rows(x, axis):
+        return kernels.softmax(x, log=True)
     shifted = below_largest(x, axis)
     return shifted - xp.log(xp.add.reduce(xp.exp(shifted), axis, None, None, True))
 
@@ -37,6 +42,7 @@ softmax = axis_operator(
     softmax_of,
     diagonal=lambda y: y,
     terms=[(lambda y: -y, lambda y: y)],
+    rows=lambda g, y: kernels.softmax_backward(g, y),
     doc="eˣ / Σ eˣ along the axis.",
     example=draw.anywhere,
 )
@@ -53,6 +59,7 @@ log_softmax = axis_operator(
     log_softmax_of,
     diagonal=lambda: 1,
     terms=[(lambda: -1, lambda y: xp.exp(y))],
+    rows=lambda g, y: kernels.softmax_backward(g, y, log=True),
     doc="x - log Σ eˣ along the axis.",
     example=draw.anywhere,
 )
