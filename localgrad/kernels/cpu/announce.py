@@ -41,8 +41,8 @@ class Announcer(event.Listener):
 
 def has_terminal() -> bool:
     """Whether standard error is a terminal, and nobody else (a progress bar) draws on it."""
-    stream = sys.stderr
-    return stream is not None and stream is sys.__stderr__ and stream.isatty()
+    own = sys.__stderr__
+    return own is not None and sys.stderr is own and own.isatty()
 
 
 event.register("numba:compile", Announcer())
