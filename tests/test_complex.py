@@ -27,6 +27,10 @@ BOTH: dict[str, tuple[Any, Any]] = {
     ),
     "conj": (lambda x, w: lg.conj(x) * w, lambda x, w: torch.conj(x) * w),
     "abs": (lambda x, w: lg.abs(x), lambda x, w: torch.abs(x)),
+    "softsign": (  # |x| is no holomorphic function, so softsign has no one slope either
+        lambda x, w: lg.softsign(x) * w,
+        lambda x, w: torch.nn.functional.softsign(x) * w,
+    ),
     "angle": (lambda x, w: lg.angle(x), lambda x, w: torch.angle(x)),
     "parts": (
         lambda x, w: lg.real(x) * lg.imag(w) + x,

@@ -13,7 +13,7 @@ from localgrad.local.composite import composite
 from localgrad.local.pointwise import pointwise
 from localgrad.local.select import select
 from localgrad.local.symbol import Formula
-from localgrad.ops import draw
+from localgrad.ops import draw, selection
 from localgrad.tensor import Tensor
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
@@ -45,13 +45,27 @@ logsigmoid = pointwise(
     doc="log(1 / (1 + e⁻ˣ)) without underflow.",
     example=draw.anywhere,
 )
-softsign = pointwise(
+softsign_of_reals = pointwise(
     "softsign",
     lambda x: x / (1 + abs(x)),
     x=lambda x: 1 / xp.square(1 + abs(x)),
     doc="x / (1 + |x|).",
     example=draw.anywhere,
 )
+
+
+def softsign(x: Any) -> Tensor:
+    """x / (1 + |x|), for complex x too.
+
+    >>> import localgrad as lg
+    >>> lg.softsign(lg.asarray([-1.0, 0.0, 3.0]))
+    Tensor([-0.5 ,  0.  ,  0.75], dtype=float32)
+    """
+    if getattr(x, "dtype", None) is not None and x.dtype.kind == "c":
+        return x / (1 + selection.abs(x))
+    return softsign_of_reals(x)
+
+
 tanhshrink = pointwise(
     "tanhshrink",
     lambda x: x - xp.tanh(x),
