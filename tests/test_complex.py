@@ -141,3 +141,19 @@ def test_a_real_argument_among_complex_ones_has_a_real_gradient(name: str) -> No
         np.testing.assert_allclose(
             a.grad.value, b.grad.resolve_conj().numpy(), rtol=1e-10, atol=1e-12
         )
+
+
+@pytest.mark.parametrize(
+    "norm",
+    [
+        lambda x: lg.standardize(x, axis=-1),
+        lambda x: lg.nn.functional.layer_norm(x, (4,)),
+        lambda x: lg.nn.functional.batch_norm(x, lg.zeros(4), lg.ones(4), training=True),
+    ],
+    ids=["standardize", "layer_norm", "batch_norm"],
+)
+def test_norms_refuse_complex_numbers(norm: Any) -> None:
+    """As PyTorch does; they gave gradients of nothing before."""
+    x = lg.asarray(np.ones((3, 4)) * (1 + 2j), requires_grad=True)
+    with pytest.raises(lg.LocalgradError, match=r"(?s)test_complex\.py:\d+.*lg\.real\(x\)"):
+        norm(x)

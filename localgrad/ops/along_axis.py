@@ -33,7 +33,17 @@ def spread_of(x: Any, axis: Any, eps: float) -> Any:
     return 1 / xp.sqrt(xp.var(x, axis=axis, keepdims=True) + eps)
 
 
+def real_only(x: Any) -> None:
+    """Refuse complex numbers, whose variance has no complex derivative."""
+    if xp.iscomplexobj(x):
+        raise TypeError(
+            "complex numbers have no norm of this kind: their variance has no complex derivative. "
+            "Normalise lg.real(x) and lg.imag(x), each by itself"
+        )
+
+
 def standardized(x: Any, axis: Any = -1, eps: float = 1e-5) -> Any:
+    real_only(x)
     return (x - xp.mean(x, axis=axis, keepdims=True)) * spread_of(x, axis, eps)
 
 

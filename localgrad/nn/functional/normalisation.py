@@ -58,7 +58,7 @@ def batch_norm(
     if count <= 1:
         raise errors.norm_of_one("batch_norm", input.shape, here())
     mean, variance = kernels.channel_moments(as_raw(input))
-    if running_mean is not None:
+    if running_mean is not None and mean.dtype.kind == "f":  # the operation refuses the others
         means, variances = as_raw(running_mean), as_raw(running_var)
         note_mutation((means, variances), "batch_norm's running statistics")
         means += (mean - means) * momentum

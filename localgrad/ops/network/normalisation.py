@@ -7,6 +7,7 @@ from typing import Any
 from localgrad import kernels, ops
 from localgrad.kernels import reference as xp
 from localgrad.local.composite import composite
+from localgrad.ops.along_axis import real_only
 from localgrad.ops.network import rules
 
 
@@ -24,6 +25,7 @@ def _rows(x: Any) -> Any:
 
 
 def _layer_forward(x: Any, weight: Any, bias: Any, eps: float = 1e-5) -> Any:
+    real_only(x)
     y, mean, scale = kernels.row_norm(_rows(x), weight, bias, eps)
     return y.reshape(x.shape), (mean, scale)
 
@@ -82,6 +84,7 @@ def _batch_forward(
     eps: float = 1e-5,
     fixed: bool = False,
 ) -> Any:
+    real_only(x)
     if mean is None:
         mean, variance = kernels.channel_moments(x)
     scale = 1 / xp.sqrt(variance + variance.dtype.type(eps))
