@@ -327,3 +327,23 @@ def test_the_two_products_of_a_linear_backward_do_not_meet(shape: tuple[int, int
     for _ in range(100):
         for got, before in zip(cpu.linear_backward(g, x, weight), first):
             np.testing.assert_array_equal(got, before)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        np.s_[:, :, 1],
+        np.s_[2:9, ::2],
+        np.s_[..., 5:],
+        np.s_[:, :, :, :, ::-1],
+        np.s_[None, :, 3:60],
+        np.s_[::-1],
+    ],
+    ids=str,
+)
+def test_slices_added_into_their_source(
+    key: Any, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two slices of one source share the buffer of its gradient, whatever runs they lie in."""
+    compare(lambda x: x[key] * 2 + x[key] * x[key], [normal(12, 64, 3, 4, 32)], dtype, monkeypatch)
