@@ -78,7 +78,9 @@ def test_training_says_what_it_does_and_leaves_a_run(trained, tmp_path):
     folder = tmp_path / "here"
     assert "One linear layer and a skip over it." in trained
     assert "60 examples to learn from, 30 held out; 760 parameters" in trained
-    assert re.search(r"epoch 2/2 .*held out: loss \d\.\d+  accuracy \d+\.\d+ %", trained)
+    scores = r"loss \d\.\d+  accuracy \d+\.\d+ %"
+    assert re.search(rf"epoch 2/2  {scores}  \| held out: \d\.\d+  \d+\.\d+ %\n", trained)
+    assert re.search(rf"\nheld out: {scores}\n", trained)
     assert f"report  {'here/report.html'}" in trained
     names = {path.name for path in folder.iterdir()}
     assert names == {
@@ -91,6 +93,25 @@ def test_training_says_what_it_does_and_leaves_a_run(trained, tmp_path):
     assert set(lg.load(folder / "model.safetensors")) == {
         f"{layer}.{kind}" for layer in ("first", "second") for kind in ("weight", "bias")
     }
+
+
+def test_epochs_of_a_terminal_with_80_columns(localgrad, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, _ = localgrad("train", "tiny.py", "--out", "short")
+    assert code == 0
+    assert re.search(r"\nepoch 1/1  loss .*\| held out: ", out)
+    assert max(map(len, out.splitlines())) <= 80
+    # Too many scores for one line: what is held out stands below, value under value.
+    scores = '{"bits per character": 2.5, "accuracy": accuracy'
+    (tmp_path / "tiny.py").write_text(RECIPE.replace('{"accuracy": accuracy', scores))
+    code, out, _ = localgrad("train", "tiny.py", "--out", "long")
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 80
+    lines = out.splitlines()
+    above, below = next(pair for pair in zip(lines, lines[1:]) if pair[1].startswith("held out "))
+    assert above.startswith("epoch 1/1  loss ")
+    assert len(above) == len(below)
+    assert above.index("2.5000") == below.index("2.5000")
 
 
 def test_explain_follows_an_element_to_the_loss(trained, localgrad):

@@ -28,7 +28,7 @@ class Term:
     products: list[tuple[float, float]] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Explanation:
     """The account of one gradient. Printing it shows the arithmetic; a notebook renders it."""
 
@@ -45,6 +45,11 @@ class Explanation:
         if self.index is None or any(value is None for value in values):
             return None
         return sum(value or 0.0 for value in values)
+
+    def __repr__(self) -> str:
+        element = "" if self.index is None else str(list(self.index))
+        count = f"{len(self.terms)} contribution{'s' if len(self.terms) != 1 else ''}"
+        return f"<Explanation of {self.node.place}{element}: {count}>"
 
     def __str__(self) -> str:
         from localgrad.report.text import explanation_text

@@ -186,10 +186,8 @@ def _explanation(explanation: Explanation) -> Iterable[Any]:
     yield head
     if explanation.total is not None:
         yield Text(f"  = {explanation.total:.6g}")
-    yield Text(
-        f"  the whole gradient: norm {stats.norm:.4g}, rms {stats.rms:.3g}, "
-        f"{stats.zeros} of {stats.size} zero"
-    )
+    zeros = "" if stats.zeros is None else f", {stats.zeros} of {stats.size} zero"
+    yield Text(f"  the whole gradient: norm {stats.norm:.4g}, rms {stats.rms:.3g}{zeros}")
     terms = explanation.terms
     if len(terms) > _MOST_TERMS:
         terms = sorted(terms, key=lambda term: -abs(term.edge.share or 0.0))[:_MOST_TERMS]

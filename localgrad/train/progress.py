@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from rich.table import Column
+from rich.text import Text
 
-from localgrad.train.scores import shown
+from localgrad.train.scores import amount, shown
 
 if TYPE_CHECKING:
     from localgrad.train.training import Training
@@ -24,7 +26,9 @@ class Progress:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.bar = Bar(
-            TextColumn("epoch {task.fields[epoch]}"),
+            TextColumn(
+                "epoch {task.fields[epoch]}", table_column=Column(no_wrap=True, min_width=11)
+            ),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[values]}"),
             TimeRemainingColumn(),
@@ -41,16 +45,13 @@ class Progress:
         recipe, settings = training.recipe, training.run.settings
         parameters = sum(p.size for p in training.network.parameters())
         self.console.print(
-            f"[bold]{Path(settings.recipe).stem}[/]  {recipe.summary()}",
-            highlight=False,
-            soft_wrap=True,
+            f"[bold]{Path(settings.recipe).stem}[/]  {recipe.summary()}", highlight=False
         )
         self.console.print(
             f"{len(training.train_set):,} examples to learn from, {len(training.held_out):,} held "
             f"out; {parameters:,} parameters; {recipe.epochs} epochs of "
             f"{len(training.loader):,} steps; seed {settings.seed}",
             highlight=False,
-            soft_wrap=True,
             style="dim",
         )
         if resumed:
@@ -94,14 +95,14 @@ class Progress:
         """An epoch is complete."""
         training = self.training
         total = training.recipe.epochs
-        left = "  ".join(shown(n, v) for n, v in trained.items())
-        right = "  ".join(shown(n, v) for n, v in held_out.items())
-        self.console.print(
-            f"epoch {training.epoch:>{len(str(total))}}/{total}  {left}  "
-            f"[dim]|[/] held out: [bold]{right}[/]",
-            highlight=False,
-            soft_wrap=True,
-        )
+        head = f"epoch {training.epoch:>{len(str(total))}}/{total}"
+        left = [shown(n, v) for n, v in trained.items()]
+        right = [amount(n, v) for n, v in held_out.items()]
+        line = f"{head}  {'  '.join(left)}  [dim]|[/] held out: [bold]{'  '.join(right)}[/]"
+        if Text.from_markup(line).cell_len > self.console.width:  # two lines, value under value
+            below = "  ".join(f"{v:>{len(above)}}" for v, above in zip(right, left))
+            line = f"{head}  {'  '.join(left)}\n{'held out':<{len(head)}}  [bold]{below}[/]"
+        self.console.print(line, highlight=False, soft_wrap=True)
         written = training.recipe.sample(training.network)
         if written is not None:
             self.console.print(written, style="dim", highlight=False, markup=False, soft_wrap=True)

@@ -32,6 +32,11 @@ SHARES = ("accuracy", "IoU")
 """Scores that are a share of a whole, shown in percent."""
 
 
+def amount(name: str, value: float) -> str:
+    """The value of a loss or a score as a person reads it: `0.0123`, `98.10 %`."""
+    return f"{100 * value:.2f} %" if name.endswith(SHARES) else f"{value:.4f}"
+
+
 def shown(name: str, value: float) -> str:
-    """A loss or a score as a person reads it: `loss 0.0123`, `accuracy 98.1 %`."""
-    return f"{name} {100 * value:.2f} %" if name.endswith(SHARES) else f"{name} {value:.4f}"
+    """A loss or a score with its name: `loss 0.0123`, `accuracy 98.10 %`."""
+    return f"{name} {amount(name, value)}"

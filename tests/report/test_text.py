@@ -203,3 +203,17 @@ def test_a_notebook_shows_the_report_in_the_cell_itself(
     assert "gradient norm by depth" in ledger._repr_html_()
     weight = ledger.record.parameters()[0].label
     assert "the whole gradient" in ledger.explain(weight)._repr_html_()
+
+
+def test_at_the_prompt_an_explanation_that_was_printed_is_one_short_line(ledger: lg.Ledger) -> None:
+    assert (
+        repr(ledger.explain("outward.weight")) == "<Explanation of outward.weight: 1 contribution>"
+    )
+    element = ledger.explain("outward.weight", (0, 3))
+    assert repr(element) == "<Explanation of outward.weight[0, 3]: 1 contribution>"
+
+
+def test_what_was_not_counted_is_not_told(ledger: lg.Ledger) -> None:
+    assert "0 of 4 zero" in str(ledger.explain("outward.weight"))
+    ledger.of("outward.weight").upstream.zeros = None
+    assert "zero" not in str(ledger.explain("outward.weight"))
