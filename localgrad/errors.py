@@ -135,6 +135,23 @@ def unknown_name(op: str, parameter: str, known: list[str]) -> DeclarationError:
     )
 
 
+def unknown_partial(op: str, partial: str, parameters: Sequence[str]) -> DeclarationError:
+    """A partial of something that the forward does not take."""
+    return DeclarationError(
+        f"`{op}` declares a partial for `{partial}`, which its forward does not take; it takes "
+        f"{', '.join(parameters)}."
+    )
+
+
+def gradient_of_option(op: str, option: str, where: str) -> GraphError:
+    """An option that requires a gradient: there is no rule by which to compute it."""
+    return GraphError(
+        f"`{op}` declares no derivative with respect to `{option}`, but the `{option}` that it is "
+        f"given requires a gradient, which would be lost{_at(where)}.\n"
+        f"  As a constant, give it detached: {option}.detach(); else declare its partial."
+    )
+
+
 def wrong_count(op: str, got: int, arguments: Sequence[str]) -> DeclarationError:
     """A vjp that returns fewer or more gradients than the operation has arguments."""
     return DeclarationError(

@@ -323,6 +323,30 @@ def test_a_partial_that_names_something_unknown() -> None:
         lg.pointwise("odd", forward=lambda x: x, x=lambda q: q)
 
 
+def test_a_partial_of_something_that_forward_does_not_take() -> None:
+    with pytest.raises(lg.errors.DeclarationError, match="for `z`.*; it takes x"):
+        lg.pointwise("odd", forward=lambda x: x, z=lambda x: 1)
+
+
+def test_no_gradient_of_an_option_is_lost_without_a_word() -> None:
+    scaled = lg.pointwise("scaled", forward=lambda x, by=1.0: x * by, x=lambda by: by)
+    x, by = leaf(2.0), leaf(3.0)
+    for call in (
+        lambda: scaled(x, by),
+        lambda: scaled(x, by=by),
+        lambda: scaled(2.0, by),
+        lambda: lg.leaky_relu(x, negative_slope=by),
+        lambda: lg.var(x, correction=by),
+        lambda: lg.nn.functional.layer_norm(lg.ones((2, 3)), (3,), eps=by),
+    ):
+        with pytest.raises(lg.GraphError, match="no derivative with respect to"):
+            call()
+    scaled(x, by.detach()).backward()
+    assert x.grad.item() == 3.0
+    with lg.no_grad():
+        assert scaled(x, by).item() == 6.0
+
+
 def test_nodes_stay_small() -> None:
     assert not hasattr(Node, "__dict__") or "__dict__" not in dir(Node)
     assert not hasattr(leaf(1.0) * 2, "__dict__")

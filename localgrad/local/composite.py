@@ -77,6 +77,7 @@ class Composite(Operation):
             if source is not None:
                 mask |= bit
             bit <<= 1
+        self.check_options(options)
         y, saved = self.compute(values, options)
         if not mask or not now["enabled"]:
             if isinstance(y, tuple):

@@ -93,6 +93,9 @@ class Operation:
         self.module = declared_in()
         names = () if variadic else parameters_of(forward)
         # An argument is an array: it has a partial, or None where it never has a gradient.
+        for partial in partials:
+            if partial not in names:
+                raise errors.unknown_partial(name, partial, names)
         self.arguments = tuple(n for n in names if n in (arguments or partials))
         self.options = tuple(n for n in names if n not in self.arguments)
         self.defaults = defaults_of(forward)
@@ -145,11 +148,19 @@ class Operation:
                 raise self.refusal(arguments, options, TypeError("too many arguments"))
             options |= zip(self.options, arguments[count:])
             arguments = arguments[:count]
+        if options:
+            self.check_options(options)
         values, sources, mask = unwrap(arguments)
         y = self.compute(values, options)
         if mask and state.enabled:
             return self.record(y, values, sources, mask, options)
         return self.constant(y, values, sources, mask)
+
+    def check_options(self, options: dict[str, Any]) -> None:
+        """An option is a constant; one that requires a gradient would lose it without a word."""
+        for name, value in options.items():
+            if isinstance(value, Tensor) and value.source is not None and state.enabled:
+                raise errors.gradient_of_option(self.name, name, here())
 
     def compute(self, values: Sequence[Any], options: dict[str, Any]) -> Any:
         try:
