@@ -29,8 +29,9 @@ class Optimizer:
         self.defaults = defaults
         self.state = {}
         self.param_groups = []
-        groups: list[Any] = [params] if isinstance(params, Tensor) else list(params)
-        if isinstance(params, Tensor) or not groups:
+        iterable = isinstance(params, Iterable) and not isinstance(params, Tensor)
+        groups: list[Any] = list(params) if iterable else []
+        if not groups:
             raise errors.no_parameters(type(self).__name__, params, here())
         if not isinstance(groups[0], dict):
             groups = [{"params": groups}]

@@ -247,6 +247,10 @@ def test_distances() -> None:
         (lambda F, x: F.dice_loss(x, x[0]), "element with element"),
         (lambda F, x: F.l1_loss(x, x, reduction="average"), "Did you mean|reduction"),
         (lambda F, x: F.cross_entropy(x, lg.asarray([0, 1, 5])), "the target 5 names no class"),
+        (
+            lambda F, x: F.cross_entropy(x, lg.zeros((3,))),
+            r"whole numbers, not float32.*\n.*astype",
+        ),
         (lambda F, x: F.multi_margin_loss(x, lg.asarray([0, 1, 4])), "the target 4 names no class"),
         (lambda F, x: F.multi_margin_loss(x, lg.asarray([0, 1, 2]), p=3), "p=1 or p=2"),
         (lambda F, x: F.triplet_margin_loss(x, x, x, margin=0), "greater than 0"),

@@ -92,6 +92,7 @@ def test_what_cannot_be_trained_is_refused() -> None:
     refused("an iterable of parameters", w)
     refused("an iterable of parameters", [])
     refused("an iterable of parameters", [1.0])
+    refused(r"an iterable of parameters.*\n.*model.parameters\(\)", lg.nn.Linear(2, 2))
     refused("can only change leaves", [w * 2])
     refused("more than once", [w, w])
     refused("more than once", [{"params": w}, {"params": w}])

@@ -119,8 +119,10 @@ def cross_entropy(
 def _soft_cross_entropy(
     input: Any, target: Any, weight: Any, reduction: str, smoothing: float
 ) -> Tensor:
-    same_shape("cross_entropy", input, target)
     axis = 1 if input.ndim > 1 else 0
+    if target.shape == input.shape[:axis] + input.shape[axis + 1 :]:  # class numbers, as floats
+        raise errors.target_dtype(target.dtype, here())
+    same_shape("cross_entropy", input, target)
     classes = input.shape[axis]
     if smoothing:
         target = target * (1 - smoothing) + smoothing / classes
