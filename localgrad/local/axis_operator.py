@@ -90,5 +90,19 @@ def axis_operator(
     terms: Sequence[tuple[Callable[..., Any], Callable[..., Any]]],
     **words: Any,
 ) -> AxisOperator:
-    """Declare y = forward(x, axis) whose Jacobian along the axis is diag(d) + Σ u vᵀ."""
+    """Declare y = forward(x, axis) whose Jacobian along the axis is diag(d) + Σ u vᵀ.
+
+    `diagonal` and the two members of each of `terms` name what they need: x, y, options, or `n`,
+    how many elements lie along the axis.
+
+    >>> import localgrad as lg
+    >>> import numpy as np
+    >>> def share(x, axis=-1):
+    ...     return x / np.sum(x, axis=axis, keepdims=True)
+    >>> part = lg.axis_operator("part", share, diagonal=lambda x, y: y / x,
+    ...                         terms=[(lambda y: -y, lambda x, y: y / x)])
+    >>> x = lg.asarray([1.0, 3.0], requires_grad=True)
+    >>> part(x)[0].backward(); x.grad
+    Tensor([ 0.1875, -0.0625], dtype=float32)
+    """
     return AxisOperator(name, forward, diagonal, terms, **words)

@@ -64,7 +64,16 @@ class Bilinear(Operation):
 
 
 def bilinear(name: str, forward: Callable[..., Any], **adjoints: Any) -> Bilinear:
-    """Declare y = forward(a, b), linear in a and in b, by its adjoints `a=lambda g, b: …`."""
+    """Declare y = forward(a, b), linear in a and in b, by its adjoints `a=lambda g, b: …`.
+
+    >>> import localgrad as lg
+    >>> quarter = lg.bilinear("quarter turn", forward=lambda a, b: a[1] * b[0] - a[0] * b[1],
+    ...                       a=lambda g, b: lg.stack([-g * b[1], g * b[0]]),
+    ...                       b=lambda g, a: lg.stack([g * a[1], -g * a[0]]))
+    >>> a = lg.asarray([1.0, 2.0], requires_grad=True)
+    >>> quarter(a, lg.asarray([3.0, 4.0])).backward(); a.grad
+    Tensor([-4.,  3.], dtype=float32)
+    """
     words = ("doc", "example", "kink")
     return Bilinear(
         name,

@@ -154,7 +154,17 @@ def composite(
     """Declare a derivation in operations, and the fused pair that computes the same faster.
 
     `arguments` names the array arguments of the derivation, in order (default: all parameters
-    without a default value); the others are options.
+    without a default value); the others are options. `forward(*arrays, **options)` returns
+    (y, saved); `backward(upstream, saved, needs, *arrays, **options)` one downstream per array.
+
+    >>> import localgrad as lg
+    >>> import numpy as np
+    >>> softplus = lg.composite("softplus", lambda x: lg.log(1 + lg.exp(x)),
+    ...                         forward=lambda x: (np.logaddexp(0, x), None),
+    ...                         backward=lambda g, saved, needs, x: [g / (1 + np.exp(-x))])
+    >>> x = lg.asarray(1000.0, requires_grad=True)
+    >>> y = softplus(x); y.backward(); y.item(), x.grad.item()
+    (1000.0, 1.0)
     """
     if not arguments:
         import inspect

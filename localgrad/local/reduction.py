@@ -111,10 +111,35 @@ def kept_shape(shape: tuple[int, ...], axis: tuple[int, ...]) -> tuple[int, ...]
 
 
 def reduction(name: str, forward: Callable[..., Any], x: Any, **words: Any) -> Reduction:
-    """Declare y = forward(x, axis=…, keepdims=…) by its partial `x=lambda x, y, n, …: ∂y/∂x`."""
+    """Declare y = forward(x, axis=…, keepdims=…) by its partial `x=lambda x, y, n, …: ∂y/∂x`.
+
+    `n` is how many elements one result is made from; y is given with its reduced axes kept.
+
+    >>> import localgrad as lg
+    >>> import numpy as np
+    >>> def mean_square(x, axis=None, keepdims=False):
+    ...     return np.mean(x * x, axis=axis, keepdims=keepdims)
+    >>> power = lg.reduction("power", mean_square, x=lambda x, n: 2 * x / n)
+    >>> x = lg.asarray([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    >>> power(x, axis=1).sum().backward(); x.grad
+    Tensor([[1., 2.],
+            [3., 4.]], dtype=float32)
+    """
     return Reduction(name, forward, x, False, **words)
 
 
 def select_reduction(name: str, forward: Callable[..., Any], x: Any, **words: Any) -> Reduction:
-    """Declare a reduction that chooses, such as max, by its routing rule `x=lambda g, x, y: …`."""
+    """Declare a reduction that chooses, such as max, by its routing rule `x=lambda g, x, y: …`.
+
+    >>> import localgrad as lg
+    >>> import numpy as np
+    >>> def highest(x, axis=None, keepdims=False):
+    ...     return np.max(x, axis=axis, keepdims=keepdims)
+    >>> largest = lg.select_reduction("largest", highest,
+    ...                               x=lambda g, x, y: lg.where(x == y, g, 0))
+    >>> x = lg.asarray([[1.0, 5.0], [4.0, 2.0]], requires_grad=True)
+    >>> largest(x, axis=1).sum().backward(); x.grad
+    Tensor([[0., 1.],
+            [1., 0.]], dtype=float32)
+    """
     return Reduction(name, forward, x, True, **words)
