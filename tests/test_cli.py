@@ -165,7 +165,7 @@ def test_recipes_are_listed(localgrad):
     code, out, _ = localgrad("recipes")
     assert code == 0
     assert {"digits", "mnist", "mlp"} <= {line.split(" ")[0] for line in out.splitlines()}
-    assert "first run takes longer" in out
+    assert "The first run takes longer" in out
 
 
 CHECKED = """

@@ -108,4 +108,4 @@ def list_recipes(console: Console) -> None:
         duration = f"{minutes:.1f} min" if minutes >= 1 else f"{60 * minutes:.0f} s"
         table.add_row("", f"[dim]{expected}   {duration}[/]")
     console.print(table, highlight=False)
-    console.print("A machine's first run takes longer: its kernels are compiled, once.", style="dim")
+    console.print("The first run takes longer: kernels are compiled, once.", style="dim")
