@@ -18,9 +18,9 @@ from .by_name import ByName
 from .emit import array_at
 from .host import CACHE, host
 from .launch import share
-from .microkernel import ACCUMULATE, RELU, reduce_product
+from .microkernel import ACCUMULATE, NARROW, RELU, reduce_product
 from .microkernel import prepare as prepare_microkernel
-from .pack import copy_row, load_at, pack_panels, size_of, store_at, width_of
+from .pack import copy_row, lanes_of, load_at, pack_panels, size_of, store_at, width_of
 
 DEPTH = 192  # k in one pass: a panel of 32 floats then takes 32 KiB
 ROWS = 144  # rows of A in one chunk: with the depth above, 144 KiB of the second-level cache
@@ -105,7 +105,7 @@ def _rectangle(  # type: ignore[no-untyped-def]
     zero, a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, sums, work, thread,
     threads,
 ):
-    size, width = size_of(zero), width_of(zero)
+    size, width, lanes = size_of(zero), width_of(zero), lanes_of(zero)
     panels = (n + width - 1) // width
     passes = max((k + DEPTH - 1) // DEPTH, 1)
     depth = (k + passes - 1) // passes
@@ -156,10 +156,11 @@ def _rectangle(  # type: ignore[no-untyped-def]
                     b_here, b_here_k = work + (panel - first_panel) * count * width * size, width
                 place = c + (row * c_row + column) * size
                 bias = begin + column * size if begin != 0 else 0
-                if n - column >= width:
+                if n - column >= width or n - column == lanes:
+                    how = epilogue if n - column >= width else epilogue | NARROW
                     reduce_product(zero, (
                         rows, place, c_row, a_here, a_here_row, a_here_k, b_here, b_here_k, count,
-                        1, 0, 0, 1, 0, 0, bias, epilogue))
+                        1, 0, 0, 1, 0, 0, bias, how))
                 else:
                     edge_tile(place, c_row, rows, n - column, a_here, a_here_row, a_here_k,
                               b_here, b_here_k, count, bias, epilogue, tile, zero)
