@@ -68,7 +68,10 @@ def _ledger(record: LedgerRecord, width: int) -> Iterable[Any]:
     )
     if record.compare is not None:
         yield Text(record.compare.message, style="bold")
-    yield verdict(record.findings)
+    if record.loss is None and not record.edges:
+        yield Text(" no backward pass was recorded ", style="reverse yellow")
+    else:
+        yield verdict(record.findings)
     for finding in record.findings:
         yield from _finding(finding)
     bars = profile(record)

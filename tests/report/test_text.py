@@ -49,6 +49,14 @@ def test_a_healthy_step_says_so(ledger: lg.Ledger, capsys: pytest.CaptureFixture
     assert "█" in text and "%" in text
 
 
+def test_a_ledger_that_saw_no_backward_pass_calls_nothing_healthy() -> None:
+    model = Net()
+    with lg.Ledger(model) as ledger:
+        model(lg.ones((2, 3)))
+    assert "no backward pass was recorded" in str(ledger)
+    assert "healthy" not in str(ledger)
+
+
 def test_the_report_ends_with_the_thickest_routes_as_a_tree(ledger: lg.Ledger) -> None:
     lines = str(ledger).splitlines()
     start = lines.index("thickest routes from the loss to inward.weight")
