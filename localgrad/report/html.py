@@ -12,7 +12,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from localgrad.errors_of_modules import no_file
 from localgrad.errors_of_runs import viewer_not_built
+from localgrad.graph.record import here
 from localgrad.report.embed import pack
 
 STATIC = Path(__file__).parent / "static"
@@ -62,6 +64,8 @@ def render_html(document: dict[str, Any]) -> str:
 def write_html(document: dict[str, Any], path: str | Path) -> Path:
     """Write the page to ``path``; an interrupted write leaves the old file whole."""
     target = Path(path)
+    if not target.parent.is_dir():
+        raise no_file(target, here())
     text = render_html(document)
     partial = target.with_name(target.name + ".partial")
     partial.write_text(text, encoding="utf-8")

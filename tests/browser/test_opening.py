@@ -30,6 +30,15 @@ def test_it_opens_with_title_loss_and_a_sound_verdict(open_ledger: Open) -> None
     assert page.locator("svg.graph .item").count() > 4
 
 
+def test_a_ledger_without_a_backward_pass_is_not_called_healthy(open_ledger: Open) -> None:
+    ledger = transformer(2)
+    ledger.loss, ledger.edges = None, []
+    for node in ledger.nodes:
+        node.upstream = None
+    page = open_ledger(ledger)
+    assert page.locator(".chip .kind").all_inner_texts() == ["no backward pass"]
+
+
 def test_the_strip_holds_five_chips_and_names_the_rest(open_ledger: Open) -> None:
     page = open_ledger(with_findings(transformer(12)))
     assert page.locator(".chip").count() == 5

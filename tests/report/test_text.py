@@ -225,3 +225,13 @@ def test_what_was_not_counted_is_not_told(ledger: lg.Ledger) -> None:
     assert "0 of 4 zero" in str(ledger.explain("outward.weight"))
     ledger.of("outward.weight").upstream.zeros = None
     assert "zero" not in str(ledger.explain("outward.weight"))
+
+
+def test_a_page_for_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    x = lg.asarray([1.0, 2.0], requires_grad=True)
+    with lg.Ledger() as ledger:
+        (x * x).sum().backward()
+    with pytest.raises(lg.LocalgradError, match=r"test_text\.py:\d+") as caught:
+        ledger.to_html(tmp_path / "nowhere" / "page.html")
+    assert f"there is no folder {tmp_path / 'nowhere'}" in str(caught.value)
+    assert isinstance(caught.value, FileNotFoundError)

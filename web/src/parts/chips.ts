@@ -67,7 +67,12 @@ export class Verdict {
   }
 
   private healthy(): HTMLElement {
-    const { nodes } = this.context.ledger;
+    const { nodes, edges, loss } = this.context.ledger;
+    if (loss === null && !edges.length) {
+      return h("span", { class: "chip warning" },
+        h("span", { class: "dot" }), h("span", { class: "kind" }, "no backward pass"),
+        h("span", { class: "place" }, "was recorded"));
+    }
     const worst = imbalance(nodes);
     const sums = worst ? `every sum balances within ${show(worst, 2)}` : "every sum balances";
     return h("span", { class: "chip healthy" },
