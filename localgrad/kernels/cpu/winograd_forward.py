@@ -124,6 +124,20 @@ def scratch_bytes(w: Walk, size: int, threads: int) -> int:
 
 
 @njit(cache=CACHE)
+def items(w):  # type: ignore[no-untyped-def]
+    """How many work items a walk has."""
+    return ((w.batch + w.images - 1) // w.images) * ((w.tiles_h + w.rows - 1) // w.rows)
+
+
+@njit(cache=CACHE)
+def item(w, number):  # type: ignore[no-untyped-def]
+    """A work item: its first image, the one after its last, its first row of tiles, its rows."""
+    bands = (w.tiles_h + w.rows - 1) // w.rows
+    image, row = number // bands * w.images, number % bands * w.rows
+    return image, min(image + w.images, w.batch), row, min(w.rows, w.tiles_h - row)
+
+
+@njit(cache=CACHE)
 def load_points(v, band, x, x_last, w, first, count, first_image, last_image, zero):
     """Transform ``count`` rows of tiles of some images; returns how many tiles they are."""
     size, lanes = size_of(zero), lanes_of(zero)
@@ -213,13 +227,9 @@ def _task(
 
     seen = array_at(watch, lanes, zero)
     seen[:] = zero
-    bands = (w.tiles_h + w.rows - 1) // w.rows
-    groups = (w.batch + w.images - 1) // w.images
-    low, high = share(groups * bands, thread, threads)
+    low, high = share(items(w), thread, threads)
     for number in range(low, high):
-        first_image, first = number // bands * w.images, number % bands * w.rows
-        last_image = min(first_image + w.images, w.batch)
-        count = min(w.rows, w.tiles_h - first)
+        first_image, last_image, first, count = item(w, number)
         tiles = load_points(v, band, address(x), x_last, w, first, count, first_image, last_image,
                             zero)
         for point in range(POINTS):

@@ -24,7 +24,7 @@ from .winograd import (
     transform_upstream_3,
     transform_upstream_5,
 )
-from .winograd_forward import POINTS, Walk, load_points
+from .winograd_forward import POINTS, Walk, item, items, load_points
 
 
 def _own(w: Walk, lanes: int) -> int:
@@ -92,13 +92,9 @@ def _task(x, x_last, dy, dy_last, dweight, dbias, w, own, upstream_band, work, t
     bias_sums[:] = zero
     array_at(sums, sums_count, zero)[:] = zero
 
-    bands = (w.tiles_h + w.rows - 1) // w.rows
-    groups = (w.batch + w.images - 1) // w.images
-    low, high = share(groups * bands, thread, threads)
+    low, high = share(items(w), thread, threads)
     for number in range(low, high):
-        first_image, first = number // bands * w.images, number % bands * w.rows
-        last_image = min(first_image + w.images, w.batch)
-        count = min(w.rows, w.tiles_h - first)
+        first_image, last_image, first, count = item(w, number)
         tiles = load_points(v, x_band, address(x), x_last, w, first, count, first_image,
                             last_image, zero)
         _load_upstream(z, dy_band, address(dy), dy_last, w, first, count, first_image,
