@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import arena, winograd_weight
-from . import winograd_forward as tiles
+from . import arena
 from .convolution_forward import band_rows, forward, forward_scratch
 from .convolution_input import input_adjoint, plan
 from .convolution_weight import weight_adjoint, weight_plan
@@ -18,6 +17,8 @@ from .layout import contiguous, image_memory
 from .microkernel import RELU, prepare
 from .pool import pool
 from .window import Geometry, geometry
+from .winograd_forward import over_tiles
+from .winograd_weight import weight_over_tiles
 from .workspace import workspace
 
 Pair = tuple[int, int]
@@ -49,12 +50,9 @@ def conv2d(
         weight = contiguous(weight)
         held = weight.reshape(-1) if bias is None else contiguous(bias)
         threads, flags, target = _threads(g), RELU if relu else 0, y.transpose(0, 2, 3, 1)
-        if tiles.suits(g, x.itemsize):
-            w = tiles.walk(g, False, x.itemsize, threads)
-            work = workspace(tiles.scratch_bytes(w, x.itemsize, threads))
-            if tiles.over_tiles(memory, last, weight, False, held, bias is not None, target,
-                                flags, w, work, threads):
-                return y
+        if over_tiles(g, False, memory, last, weight, held, bias is not None, target, flags,
+                      threads):
+            return y
         rows = band_rows(g, x.itemsize, threads)
         work = workspace(forward_scratch(g, rows, x.itemsize, threads))
         forward(memory, last, weight, held, bias is not None, target, flags, tuple(g), rows, work,
@@ -80,12 +78,9 @@ def conv2d_input(
     elif dx.size:
         memory, last = image_memory(upstream)
         threads, weight, target = _threads(g), contiguous(weight), dx.transpose(0, 2, 3, 1)
-        if tiles.suits(g, dx.itemsize):
-            w = tiles.walk(g, True, dx.itemsize, threads)
-            work = workspace(tiles.scratch_bytes(w, dx.itemsize, threads))
-            if tiles.over_tiles(memory, last, weight, True, weight.reshape(-1), False, target, 0,
-                                w, work, threads):
-                return dx
+        if over_tiles(g, True, memory, last, weight, weight.reshape(-1), False, target, 0,
+                      threads):
+            return dx
         *how, scratch = plan(g, dx.itemsize, threads)
         input_adjoint(memory, last, weight, target, tuple(g), *how, workspace(scratch), threads)
     return dx
@@ -113,12 +108,8 @@ def conv2d_weight(
     memory, x_last = image_memory(x)
     upstream, upstream_last = image_memory(upstream)
     threads = _threads(g)
-    if tiles.suits(g, x.itemsize):
-        w = tiles.walk(g, False, x.itemsize, threads)
-        work = workspace(winograd_weight.scratch_bytes(w, x.itemsize, threads))
-        if winograd_weight.weight_over_tiles(memory, x_last, upstream, upstream_last, dweight,
-                                             dbias, w, work, threads):
-            return dweight, dbias if bias else None
+    if weight_over_tiles(g, memory, x_last, upstream, upstream_last, dweight, dbias, threads):
+        return dweight, dbias if bias else None
     rows, block, scratch = weight_plan(g, x.itemsize, threads)
     weight_adjoint(memory, x_last, upstream, upstream_last, dweight, dbias, tuple(g), rows, block,
                    workspace(scratch), threads)

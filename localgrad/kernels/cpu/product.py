@@ -22,8 +22,8 @@ from .microkernel import ACCUMULATE, NARROW, RELU, reduce_product
 from .microkernel import prepare as prepare_microkernel
 from .pack import copy_row, lanes_of, load_at, pack_panels, size_of, store_at, width_of
 
-DEPTH = 192  # k in one pass: a panel of 32 floats then takes 32 KiB
-ROWS = 144  # rows of A in one chunk: with the depth above, 144 KiB of the second-level cache
+DEPTH = 192  # k in one pass: a panel of 32 floats then takes 24 KiB
+ROWS = 144  # rows of A in one chunk: with the depth above, 108 KiB of the second-level cache
 READ = 8  # an element of A or B costs as much to fetch as so many multiply-adds
 _BLOCK = host().rows
 

@@ -30,8 +30,9 @@ from .winograd import (
     transform_outputs_3,
     transform_outputs_5,
 )
+from .workspace import workspace
 
-POINTS = TILE * TILE
+PRODUCTS = TILE * TILE  # of a tile: one for each pair of points
 _TILES = 64  # tiles of a work item, at least: fewer would read the kernels too often
 _TILE_COST = 400  # transforming one channel of a tile to and fro, in multiply-adds
 _KERNEL_COST = 150  # transforming one kernel
@@ -77,10 +78,10 @@ def suits(g: Geometry, size: int) -> bool:
     side = outputs_of(g.kernel_h)
     kernels = g.channels * g.out_channels
     tiles = g.batch * _ceil(g.out_h, side) * _ceil(g.out_w, side)
-    here = (tiles * (POINTS * kernels + _TILE_COST * (g.channels + g.out_channels))
+    here = (tiles * (PRODUCTS * kernels + _TILE_COST * (g.channels + g.out_channels))
             + _KERNEL_COST * kernels)
     plain = g.batch * g.out_h * g.out_w * g.kernel_h * g.kernel_w * kernels
-    return here < 0.8 * plain and POINTS * kernels * size <= _LARGEST
+    return here < 0.8 * plain and PRODUCTS * kernels * size <= _LARGEST
 
 
 @lru_cache(maxsize=256)
@@ -113,14 +114,14 @@ def walk(g: Geometry, adjoint: bool, size: int, threads: int) -> Walk:
 def _own(w: Walk, width: int) -> int:
     """Elements of a thread's own workspace: transformed tiles, a band, kernels or a tile."""
     spare = max(2 * w.kernel**2 * w.inputs * width, w.side**2 * w.outputs)
-    return width + POINTS * (w.plane_in + w.plane_out) + w.band + spare
+    return width + PRODUCTS * (w.plane_in + w.plane_out) + w.band + spare
 
 
 def scratch_bytes(w: Walk, size: int, threads: int) -> int:
     """Bytes of workspace: transformed kernels, and every thread's own."""
     width = host().lanes(size) * host().vectors
     panels = _ceil(w.outputs, width)
-    return size * (panels * POINTS * w.inputs * width + threads * _own(w, width))
+    return size * (panels * PRODUCTS * w.inputs * width + threads * _own(w, width))
 
 
 @njit(cache=CACHE)
@@ -213,11 +214,11 @@ def _task(
     zero = y.dtype.type(0)
     size, width, lanes = size_of(zero), width_of(zero), lanes_of(zero)
     panels = (w.outputs + width - 1) // width
-    panel_bytes = POINTS * w.inputs * width * size
+    panel_bytes = PRODUCTS * w.inputs * width * size
     watch = work + panels * panel_bytes + thread * own * size
     v = watch + width * size
-    m = v + POINTS * w.plane_in * size
-    band = m + POINTS * w.plane_out * size
+    m = v + PRODUCTS * w.plane_in * size
+    band = m + PRODUCTS * w.plane_out * size
     spare = band + w.band * size
 
     low, high = share(panels, thread, threads)
@@ -232,7 +233,7 @@ def _task(
         first_image, last_image, first, count = item(w, number)
         tiles = load_points(v, band, address(x), x_last, w, first, count, first_image, last_image,
                             zero)
-        for point in range(POINTS):
+        for point in range(PRODUCTS):
             for panel in range(panels):
                 narrow = NARROW if w.outputs - panel * width <= lanes else 0
                 reduce_product(zero, (
@@ -259,15 +260,20 @@ def _walk(x, x_last, weight, adjoint, bias, has_bias, y, flags, w, own, finite, 
 
 
 def over_tiles(
-    x: np.ndarray, x_last: bool, weight: np.ndarray, adjoint: bool, bias: np.ndarray,
-    has_bias: bool, y: np.ndarray, flags: int, w: Walk, work: int, threads: int,
+    g: Geometry, adjoint: bool, x: np.ndarray, x_last: bool, weight: np.ndarray, bias: np.ndarray,
+    has_bias: bool, y: np.ndarray, flags: int, threads: int,
 ) -> bool:
-    """Fill ``y``, channels last; False where it must be made anew by the plain sum.
+    """Fill ``y``, channels last; False where it is left to the plain sum.
 
-    Infinity and NaN spread through a tile, where the plain sum keeps them to the outputs that
-    depend on them.
+    That is where tiles do not pay, and where a result is not finite: infinity and NaN spread
+    through a tile, where the plain sum keeps them to the outputs that depend on them.
     """
+    size = y.itemsize
+    if not suits(g, size):
+        return False
+    w = walk(g, adjoint, size, threads)
     finite = np.ones(threads, np.bool_)
-    own = _own(w, host().lanes(y.itemsize) * host().vectors)
-    _walk(x, x_last, weight, adjoint, bias, has_bias, y, flags, w, own, finite, work, threads)
+    own = _own(w, host().lanes(size) * host().vectors)
+    _walk(x, x_last, weight, adjoint, bias, has_bias, y, flags, w, own, finite,
+          workspace(scratch_bytes(w, size, threads)), threads)
     return bool(finite.all())

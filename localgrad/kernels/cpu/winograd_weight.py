@@ -16,7 +16,7 @@ from .host import CACHE, host
 from .launch import barrier, parallel, share
 from .microkernel import ACCUMULATE, NARROW, reduce_product
 from .pack import lanes_of, size_of, transpose, width_of
-from .window import load_band
+from .window import Geometry, load_band
 from .winograd import (
     TILE,
     transform_sums_3,
@@ -24,22 +24,18 @@ from .winograd import (
     transform_upstream_3,
     transform_upstream_5,
 )
-from .winograd_forward import POINTS, Walk, item, items, load_points
+from .winograd_forward import PRODUCTS, Walk, item, items, load_points, suits, walk
+from .workspace import workspace
 
 
 def _own(w: Walk, lanes: int) -> int:
     """Elements of a thread's own workspace: sums, tiles and bands of both, kernels, bias."""
-    tiles = POINTS * (w.inputs * w.outputs + w.plane_in + w.plane_out)
+    tiles = PRODUCTS * (w.inputs * w.outputs + w.plane_in + w.plane_out)
     return tiles + w.band + _upstream_band(w) + w.kernel**2 * w.inputs * lanes + w.outputs
 
 
 def _upstream_band(w: Walk) -> int:
     return w.rows * w.side * w.tiles_w * w.side * w.outputs
-
-
-def scratch_bytes(w: Walk, size: int, threads: int) -> int:
-    """Bytes of workspace of all threads."""
-    return size * threads * _own(w, host().lanes(size))
 
 
 @njit(cache=CACHE)
@@ -80,11 +76,11 @@ def _task(x, x_last, dy, dy_last, dweight, dbias, w, own, upstream_band, work, t
     size, width, lanes = size_of(zero), width_of(zero), lanes_of(zero)
     panels = (w.outputs + width - 1) // width
     taps = w.kernel * w.kernel
-    sums_count = POINTS * w.inputs * w.outputs
+    sums_count = PRODUCTS * w.inputs * w.outputs
     sums = work + thread * own * size
     v = sums + sums_count * size
-    z = v + POINTS * w.plane_in * size
-    x_band = z + POINTS * w.plane_out * size
+    z = v + PRODUCTS * w.plane_in * size
+    x_band = z + PRODUCTS * w.plane_out * size
     dy_band = x_band + w.band * size
     spare = dy_band + upstream_band * size
     bias_place = spare + taps * w.inputs * lanes * size
@@ -99,7 +95,7 @@ def _task(x, x_last, dy, dy_last, dweight, dbias, w, own, upstream_band, work, t
                             last_image, zero)
         _load_upstream(z, dy_band, address(dy), dy_last, w, first, count, first_image,
                        last_image, bias_sums, zero)
-        for point in range(POINTS):
+        for point in range(PRODUCTS):
             for panel in range(panels):
                 narrow = NARROW if w.outputs - panel * width <= lanes else 0
                 reduce_product(zero, (
@@ -141,10 +137,16 @@ def _over_tiles(x, x_last, dy, dy_last, dweight, dbias, w, own, upstream_band, w
 
 
 def weight_over_tiles(
-    x: np.ndarray, x_last: bool, dy: np.ndarray, dy_last: bool, dweight: np.ndarray,
-    dbias: np.ndarray, w: Walk, work: int, threads: int,
+    g: Geometry, x: np.ndarray, x_last: bool, dy: np.ndarray, dy_last: bool, dweight: np.ndarray,
+    dbias: np.ndarray, threads: int,
 ) -> bool:
-    """Fill ``dweight`` and, unless it is empty, ``dbias``; False where the plain sum must."""
-    own = _own(w, host().lanes(x.itemsize))
-    _over_tiles(x, x_last, dy, dy_last, dweight, dbias, w, own, _upstream_band(w), work, threads)
+    """Fill ``dweight`` and, unless it is empty, ``dbias``; False where it is left to the plain
+    sum, as ``over_tiles`` does."""
+    size = x.itemsize
+    if not suits(g, size):
+        return False
+    w = walk(g, False, size, threads)
+    own = _own(w, host().lanes(size))
+    _over_tiles(x, x_last, dy, dy_last, dweight, dbias, w, own, _upstream_band(w),
+                workspace(size * threads * own), threads)
     return bool(np.isfinite(dweight).all())
