@@ -19,7 +19,7 @@ from .host import CACHE, host
 from .launch import barrier, parallel, share
 from .microkernel import ACCUMULATE, NARROW, reduce_product
 from .pack import lanes_of, size_of, width_of
-from .product import copy_tile
+from .rectangle import copy_tile
 from .window import Geometry, clear, load_band, pack_adjoint
 
 

@@ -16,7 +16,8 @@ from .matrices import SMALL
 from .microkernel import RELU
 from .pack import size_of
 from .pool import pool
-from .product import add_columns, prepare, product, product_and_sums, scratch_bytes
+from .product import prepare, product, product_and_sums, scratch_bytes
+from .rectangle import add_columns
 from .workspace import workspace
 
 

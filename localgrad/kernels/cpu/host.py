@@ -7,7 +7,10 @@ vector register holds and how many registers there are.  ``LOCALGRAD_VECTOR_BITS
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
+import sys
 from functools import cache
 from typing import NamedTuple
 
@@ -26,6 +29,7 @@ class Host(NamedTuple):
     bits: int  #: width of one vector register
     rows: int  #: rows of the register block of a matrix product
     vectors: int  #: vectors per row of that block
+    tiles: bool  #: whether there are matrix tiles, and the system lets us use them
 
     def lanes(self, itemsize: int) -> int:
         """How many elements of ``itemsize`` bytes one vector holds."""
@@ -35,6 +39,14 @@ class Host(NamedTuple):
 # rows x vectors accumulators, plus `vectors` operands and one broadcast, fit the register file:
 # 32 registers on AVX-512 and NEON, 16 on AVX2 and SSE.
 _BLOCKS = {512: (12, 2), 256: (6, 2), 128: (6, 2)}
+
+
+def _tiles_permitted() -> bool:
+    """Ask Linux for the tile registers, which a process has to do before its first use of them."""
+    if not sys.platform.startswith("linux") or platform.machine() != "x86_64":
+        return False
+    arch_prctl, request, tile_data = 158, 0x1023, 18  # asm/unistd_64.h, asm/prctl.h
+    return ctypes.CDLL(None).syscall(arch_prctl, request, tile_data) == 0
 
 
 @cache
@@ -47,12 +59,13 @@ def host() -> Host:
         if bits not in _BLOCKS:
             choices = ", ".join(str(known) for known in sorted(_BLOCKS))
             raise ValueError(f"LOCALGRAD_VECTOR_BITS={FORCED}: the widths are {choices}")
-        return Host(bits, *_BLOCKS[bits])
+        return Host(bits, *_BLOCKS[bits], tiles=False)
     features = llvm.get_host_cpu_features()
     if features.get("avx512f"):
-        return Host(512, *_BLOCKS[512])
+        tiles = features.get("amx-bf16", False) and _tiles_permitted()
+        return Host(512, *_BLOCKS[512], tiles)
     if features.get("avx2") and features.get("fma"):
-        return Host(256, *_BLOCKS[256])
+        return Host(256, *_BLOCKS[256], tiles=False)
     if features.get("neon"):
-        return Host(128, 12, 2)
-    return Host(128, *_BLOCKS[128])
+        return Host(128, 12, 2, tiles=False)
+    return Host(128, *_BLOCKS[128], tiles=False)

@@ -23,7 +23,7 @@ from .layout import contiguous
 from .microkernel import reduce_product
 from .pack import pack_panels, size_of, width_of
 from .pool import pool
-from .product import ROWS, edge_tile
+from .rectangle import ROWS, edge_tile
 from .workspace import workspace
 
 

@@ -15,7 +15,7 @@ from numba import njit
 
 from .host import CACHE
 from .pack import copy_row, load_at, size_of, store_at, transpose, width_of
-from .product import copy_tile
+from .rectangle import copy_tile
 
 
 class Geometry(NamedTuple):

@@ -18,7 +18,7 @@ from .host import CACHE, LINE, host
 from .launch import barrier, parallel, share
 from .microkernel import NARROW, RELU, reduce_product
 from .pack import lanes_of, size_of, width_of
-from .product import copy_tile
+from .rectangle import copy_tile
 from .window import Geometry, load_band, pack_adjoint, pack_forward
 from .winograd import (
     KERNELS,

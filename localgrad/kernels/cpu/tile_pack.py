@@ -1,0 +1,84 @@
+"""Laying operands out as the tile unit reads them: left tiles of A, right tiles of B.
+
+Tiles lie row of tiles by row of tiles, the tiles of one row in the order of k; what an operand
+lacks of its last tiles is zero.  An operand that is not stored along the way that its tiles are
+read (A along k, B along its columns) goes through one tile of scratch, where it is turned.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from .emit import array_at
+from .host import CACHE
+from .pack import load_at, store_at, transpose
+from .tiles import CHUNK, LARGEST, SIDE, SMALLEST, TILE, split_tile
+
+_ZERO = np.float32(0)
+SCRATCH = SIDE * CHUNK * 4  #: bytes of scratch in which a tile is turned
+
+
+@njit(cache=CACHE)
+def special(most):  # type: ignore[no-untyped-def]
+    """Whether a tile of this largest magnitude holds numbers that the unit would get wrong."""
+    return most >= LARGEST or 0 < most < SMALLEST
+
+
+@njit(cache=CACHE)
+def _turned(scratch, width, here, along, across, valid_along, valid_across):  # type: ignore
+    """A part of an operand as rows of ``width`` in scratch, filled up with zeros.
+
+    ``along`` is the stride from row to row, ``across`` within one; one of them is 1.
+    """
+    if valid_along * valid_across < SIDE * CHUNK:
+        array_at(scratch, SIDE * CHUNK, _ZERO)[:] = _ZERO
+    if across == 1:
+        for i in range(valid_along):
+            for j in range(valid_across):
+                store_at(scratch + (i * width + j) * 4,
+                         load_at(here + (i * along + j) * 4, _ZERO))
+    else:
+        transpose(scratch, width, here, across, valid_across, valid_along, _ZERO)
+
+
+@njit(cache=CACHE)
+def pack_left(target, a, a_row, a_k, rows, depth, scratch):  # type: ignore[no-untyped-def]
+    """Left tiles for ``rows`` rows of A and ``depth`` k; whether one is ``special``."""
+    tiles, chunks = (rows + SIDE - 1) // SIDE, (depth + CHUNK - 1) // CHUNK
+    found = False
+    for number in range(tiles * chunks):
+        # Memory is read from end to end: a walk across it meets a new page at every step.
+        tile = number // chunks if a_k == 1 else number % tiles
+        chunk = number % chunks if a_k == 1 else number // tiles
+        row, k = tile * SIDE, chunk * CHUNK
+        here = a + (row * a_row + k * a_k) * 4
+        place = target + (tile * chunks + chunk) * TILE
+        if a_k == 1 and rows - row >= SIDE and depth - k >= CHUNK:
+            most = split_tile(place, here, a_row * 4, SIDE * 4)
+        else:
+            _turned(scratch, CHUNK, here, a_row, a_k, min(SIDE, rows - row), min(CHUNK, depth - k))
+            most = split_tile(place, scratch, CHUNK * 4, SIDE * 4)
+        found |= special(most)
+    return found
+
+
+@njit(cache=CACHE)
+def pack_right(target, b, b_k, b_column, depth, columns, scratch):  # type: ignore[no-untyped-def]
+    """Right tiles for ``columns`` columns of B and ``depth`` k; whether one is ``special``."""
+    tiles, chunks = (columns + SIDE - 1) // SIDE, (depth + CHUNK - 1) // CHUNK
+    found = False
+    for number in range(tiles * chunks):
+        tile = number % tiles if b_column == 1 else number // chunks
+        chunk = number // tiles if b_column == 1 else number % chunks
+        column, k = tile * SIDE, chunk * CHUNK
+        here = b + (column * b_column + k * b_k) * 4
+        place = target + (tile * chunks + chunk) * TILE
+        if b_column == 1 and columns - column >= SIDE and depth - k >= CHUNK:
+            most = split_tile(place, here, b_k * 4, SIDE * b_k * 4)
+        else:
+            _turned(scratch, SIDE, here, b_k, b_column, min(CHUNK, depth - k),
+                    min(SIDE, columns - column))
+            most = split_tile(place, scratch, SIDE * 4, SIDE * SIDE * 4)
+        found |= special(most)
+    return found
