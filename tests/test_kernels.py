@@ -212,21 +212,23 @@ def test_recurrent_layers_in_any_order(
         lambda p: optim.SGD(p, lr=0.1),
         lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
         lambda p: optim.Adam(p, lr=0.01),
+        lambda p: optim.Adam(p, lr=0.01, amsgrad=True, weight_decay=0.1, maximize=True),
         lambda p: optim.AdamW(p, lr=0.01, weight_decay=0.1),
         lambda p: optim.RMSprop(p, lr=0.01),
         lambda p: optim.Adagrad(p, lr=0.01),
     ],
-    ids=["SGD", "SGD with all", "Adam", "AdamW", "RMSprop", "Adagrad"],
+    ids=["SGD", "SGD with all", "Adam", "Adam with all", "AdamW", "RMSprop", "Adagrad"],
 )
-def test_updates(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    start = [normal(200, 300).astype("f4"), normal(300).astype("f4"), normal(7).astype("f4")]
-    slopes = [[normal(*s.shape).astype("f4") for s in start] for _ in range(5)]
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_updates(make: Any, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = [normal(*shape).astype(dtype) for shape in ((200, 300), (9, 3, 5, 5), (7,), (1,), ())]
+    slopes = [[np.asarray(normal(*s.shape), dtype) for s in start] for _ in range(5)]
 
     def run() -> list[np.ndarray]:
         parameters = [nn.Parameter(s.copy()) for s in start]
         optimiser = make(parameters)
-        for step in slopes:
-            for p, g in zip(parameters, step):
+        for number, step in enumerate(slopes):
+            for p, g in zip(parameters[: number + 3], step):  # the last ones begin later
                 p.grad = lg.asarray(g.copy())
             optimiser.step()
         return [p.numpy() for p in parameters]
@@ -235,7 +237,53 @@ def test_updates(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with reference_only(monkeypatch):
         slow = run()
     for a, b in zip(fast, slow):
+        close(a, b, dtype)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda g: np.asfortranarray(g),
+        lambda g: np.repeat(g, 2, axis=1)[:, ::2],
+        lambda g: g.astype("f8"),
+        lambda g: np.frombuffer(g.tobytes(), "f4").reshape(g.shape),
+        lambda g: np.frombuffer(b"." + g.tobytes(), "f4", offset=1).reshape(g.shape),
+    ],
+    ids=["columns", "strides", "another type", "read-only", "unaligned"],
+)
+def test_updates_by_gradients_that_lie_otherwise(change: Any) -> None:
+    """A kernel reads memory by addresses, so it must see what it cannot read."""
+    start, slope = normal(50, 60).astype("f4"), normal(50, 60).astype("f4")
+
+    def run(g: np.ndarray) -> list[np.ndarray]:
+        found = []
+        for make in (optim.SGD, lambda p, lr: optim.SGD(p, lr=lr, momentum=0.9), optim.Adam):
+            parameter = nn.Parameter(start.copy())
+            optimiser = make([parameter], lr=0.1)
+            for _ in range(3):
+                parameter.grad = lg.asarray(g)
+                optimiser.step()
+            found.append(parameter.numpy())
+        return found
+
+    for a, b in zip(run(change(slope)), run(slope)):
         close(a, b, "float32")
+
+
+def test_an_update_finds_where_arrays_lie() -> None:
+    """The compiled code reads NumPy's array objects; their form is checked here, field by field."""
+    from localgrad.kernels.cpu import objects
+
+    for array in (np.zeros((3, 4, 5)), np.zeros(7, "f4"), np.zeros(()), np.zeros((0, 4))):
+        assert objects.data_of(id(array)) == array.ctypes.data
+        assert objects.size_of(id(array)) == array.size
+        assert objects.elements(np.array([[id(array)]])) == array.size
+        array.flags.writeable = False
+        assert objects.elements(np.array([[id(array)]])) == -1
+    a, b = np.zeros(6, "f4"), np.zeros(8, "f4")
+    assert objects.elements(np.array([[id(a)], [id(b)]])) == -1
+    assert objects.places_of([a], [b.astype("f8")]) is None
+    assert objects.places_of([a], [b]).tolist() == [[id(a)], [id(b)]]
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

@@ -13,7 +13,7 @@ from localgrad.kernels import reference_recurrent as sequences
 from localgrad.kernels.dispatch import SMALL_ROWS, kernels_allowed, suits
 
 SMALL_SEQUENCE = 1 << 15  # elements of x times those of a state
-SMALL_UPDATE = 1 << 12  # elements of all parameters together
+SMALL_UPDATE = 1 << 10  # elements of all parameters together
 
 
 def channel_moments(x: Any) -> tuple[Any, Any]:
@@ -112,23 +112,21 @@ def attention_backward(
     return scores.attention_backward(g, q, k, v, saved, scale, kept, needs)
 
 
-def _together(values: list[Any], *others: Any) -> bool:
-    """Whether one launch updates all of these."""
-    return (
-        sum(value.size for value in values) >= SMALL_UPDATE
-        and kernels_allowed()
-        and cpu.updatable(values, *others)
-    )
+def _launched(values: list[Any]) -> bool:
+    """Whether one launch for all of these is quicker than NumPy's calls for each."""
+    count = 0
+    for value in values:
+        count += value.size
+        if count >= SMALL_UPDATE:
+            return kernels_allowed()
+    return False
 
 
 def sgd_step(
     values: list[Any], gradients: list[Any], velocities: Any, options: dict[str, Any]
 ) -> None:
     """w ← w − lr · v; `velocities` holds None where none was made yet, and is filled in."""
-    made = [v for v in velocities or () if v is not None]
-    if _together(values, gradients, made):
-        cpu.sgd_step(values, gradients, velocities, options)
-    else:
+    if not (_launched(values) and cpu.sgd_step(values, gradients, velocities, options)):
         rules.sgd_step(values, gradients, velocities, options)
 
 
@@ -142,7 +140,6 @@ def adam_step(
     options: dict[str, Any],
 ) -> None:
     """w ← w − lr · m̂ / (√v̂ + eps); `largest` are the maxima of v for amsgrad, or None."""
-    if _together(values, gradients, means, squares, largest):
-        cpu.adam_step(values, gradients, means, squares, largest, steps, options)
-    else:
-        rules.adam_step(values, gradients, means, squares, largest, steps, options)
+    state = (means, squares, largest, steps, options)
+    if not (_launched(values) and cpu.adam_step(values, gradients, *state)):
+        rules.adam_step(values, gradients, *state)

@@ -30,7 +30,7 @@ _ROOMS = {
     "recurrent": ("lstm", "lstm_backward"),
     "recurrent_gru": ("gru", "gru_backward"),
     "table": ("gather_rows", "scatter_rows"),
-    "updates": ("adam_step", "sgd_step", "updatable"),
+    "updates": ("adam_step", "sgd_step"),
     "arena": ("empty", "release", "usage"),
     "threads": ("get_num_threads", "set_num_threads"),
 }

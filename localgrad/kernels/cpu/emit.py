@@ -93,6 +93,16 @@ def address(typingctx: Any, array: Any) -> Any:
 
 
 @intrinsic
+def load(typingctx: Any, place: Any) -> Any:
+    """The 64-bit word at ``place``."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(builder.inttoptr(arguments[0], POINTER), typ=WORD)
+
+    return types.int64(types.int64), codegen
+
+
+@intrinsic
 def atomic_load(typingctx: Any, place: Any) -> Any:
     """The 64-bit word at ``place``, and everything written before it was."""
 
