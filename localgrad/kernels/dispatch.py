@@ -239,23 +239,32 @@ def softmax_backward(g: Any, y: Any, log: bool = False) -> Any:
 
 def cross_entropy(
     x: Any, target: Any, weight: Any, ignore_index: int, smoothing: float
-) -> tuple[Any, Any, Any]:
-    """Losses per row, softmax(x), and the weight of each row (None where all count alike)."""
+) -> tuple[Any, Any, Any, Any]:
+    """Losses per row, their sum, softmax(x), each row's weight (None where all count alike).
+
+    IndexError where a target names no class.
+    """
     if weight is None and not smoothing and x.size >= SMALL_LOSS and suits(x):
-        losses, probabilities = cpu.cross_entropy(x, target, ignore_index)
-        ignored = target == ignore_index
-        counts = (~ignored).astype(x.dtype) if numpy.logical_or.reduce(ignored) else None
-        return losses, probabilities, counts
+        losses, total, probabilities, counted = cpu.cross_entropy(x, target, ignore_index)
+        all_count = counted == losses.size
+        counts = None if all_count else (target != ignore_index).astype(x.dtype)
+        return losses, total, probabilities, counts
     return dense.cross_entropy(x, target, weight, ignore_index, smoothing)
 
 
 def cross_entropy_backward(
-    scale: Any, probabilities: Any, target: Any, weight: Any, ignore_index: int, smoothing: float
+    g: Any,
+    divisor: float,
+    probabilities: Any,
+    target: Any,
+    weight: Any,
+    ignore_index: int,
+    smoothing: float,
 ) -> Any:
-    """∂/∂x of Σ scale · row loss, for `scale` one number or one per row."""
+    """∂/∂x of Σ g · row loss / divisor, for `g` one number or one per row."""
     plain = weight is None and not smoothing
     if plain and probabilities.size >= SMALL_LOSS and suits(probabilities):
-        return cpu.cross_entropy_backward(scale, probabilities, target, ignore_index)
+        return cpu.cross_entropy_backward(g, divisor, probabilities, target, ignore_index)
     return dense.cross_entropy_backward(
-        scale, probabilities, target, weight, ignore_index, smoothing
+        g, divisor, probabilities, target, weight, ignore_index, smoothing
     )

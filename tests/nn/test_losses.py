@@ -247,6 +247,12 @@ def test_distances() -> None:
         (lambda F, x: F.dice_loss(x, x[0]), "element with element"),
         (lambda F, x: F.l1_loss(x, x, reduction="average"), "Did you mean|reduction"),
         (lambda F, x: F.cross_entropy(x, lg.asarray([0, 1, 5])), "the target 5 names no class"),
+        (lambda F, x: F.cross_entropy(x, lg.asarray([0, -1, 2])), "the target -1 names no class"),
+        (
+            lambda F, x: F.cross_entropy(lg.ones((99, 4)), lg.asarray([0, *[3] * 97, 4])),
+            "the target 4 names no class",
+        ),
+        (lambda F, x: F.nll_loss(x, lg.asarray([0, 1, 5])), "the target 5 names no class"),
         (
             lambda F, x: F.cross_entropy(x, lg.zeros((3,))),
             r"whole numbers, not float32.*\n.*astype",

@@ -19,6 +19,7 @@ from .launch import barrier, parallel, share
 from .layout import contiguous
 from .pointwise import threads_for
 
+INT64 = np.dtype(np.int64)
 SUMS = {"reassoc", "contract", "nsz"}  # the liberties of fast mathematics that keep NaN and inf
 
 
@@ -120,15 +121,25 @@ def _entropy_task(x, target, ignore, losses, p, thread, threads):  # type: ignor
 
 @njit(cache=CACHE)
 def _entropy(x, target, ignore, losses, p, threads):  # type: ignore[no-untyped-def]
+    """How many rows count, and the sum of the losses; −1 where a target names no class."""
+    classes, counted = x.shape[1], 0
+    for label in target:
+        if label != ignore:
+            if label < 0 or label >= classes:
+                return -1, x.dtype.type(0)
+            counted += 1
     parallel(_entropy_task, (x, target, ignore, losses, p), threads)
+    return counted, total(losses)
 
 
-@njit(cache=CACHE)
-def _entropy_backward_task(scale, p, target, ignore, dx, thread, threads):  # type: ignore
+@njit(cache=CACHE, error_model="numpy")
+def _entropy_backward_task(  # type: ignore[no-untyped-def]
+    upstream, divisor, p, target, ignore, dx, thread, threads,
+):
     low, high = share(p.shape[0], thread, threads)
     for r in range(low, high):
         source, d = p[r], dx[r]
-        factor = scale[r if scale.size > 1 else 0]
+        factor = upstream[r if upstream.size > 1 else 0] / p.dtype.type(divisor)
         if target[r] == ignore:
             for j in range(d.size):
                 d[j] = factor * 0
@@ -139,8 +150,8 @@ def _entropy_backward_task(scale, p, target, ignore, dx, thread, threads):  # ty
 
 
 @njit(cache=CACHE)
-def _entropy_backward(scale, p, target, ignore, dx, threads):  # type: ignore[no-untyped-def]
-    parallel(_entropy_backward_task, (scale, p, target, ignore, dx), threads)
+def _entropy_backward(upstream, divisor, p, target, ignore, dx, threads):  # type: ignore
+    parallel(_entropy_backward_task, (upstream, divisor, p, target, ignore, dx), threads)
 
 
 @njit(cache=CACHE, error_model="numpy")
@@ -223,29 +234,37 @@ def softmax_backward(upstream: np.ndarray, y: np.ndarray, log: bool = False) -> 
 
 def cross_entropy(
     x: np.ndarray, target: np.ndarray, ignore_index: int = -100
-) -> tuple[np.ndarray, np.ndarray]:
-    """Per row ``log Σ exp(x) − x[target]`` (0 where the target is ignored), and softmax(x).
+) -> tuple[np.ndarray, np.floating, np.ndarray, int]:
+    """Per row ``log Σ exp(x) − x[target]`` (0 where the target is ignored); their sum, softmax(x),
+    and how many rows are not ignored.
 
-    x is (rows, classes); targets are whole numbers within the classes, or ``ignore_index``.
+    x is (rows, classes) and not empty; IndexError where a target that counts names no class.
     """
     losses = np.empty(x.shape[0], x.dtype)
     probabilities = arena.empty(x.shape, x.dtype)
-    if x.size:
-        _entropy(contiguous(x), contiguous(target.astype(np.int64, copy=False)), ignore_index,
-                 losses, probabilities, threads_for(x.size))
-    return losses, probabilities
+    counted, total_loss = _entropy(contiguous(x), _whole(target), ignore_index, losses,
+                                   probabilities, threads_for(x.size))
+    if counted < 0:
+        raise IndexError("a target names no class")
+    return losses, x.dtype.type(total_loss), probabilities, counted
 
 
 def cross_entropy_backward(
-    scale: np.ndarray, probabilities: np.ndarray, target: np.ndarray, ignore_index: int = -100
+    upstream: np.ndarray, divisor: float, probabilities: np.ndarray, target: np.ndarray,
+    ignore_index: int = -100,
 ) -> np.ndarray:
-    """``scale · (softmax(x) − onehot(target))``; ``scale`` is one number or one per row."""
+    """``upstream / divisor · (softmax(x) − onehot(target))``; ``upstream`` is one number or one
+    per row."""
     dx = arena.empty(probabilities.shape, probabilities.dtype)
-    if dx.size:
-        factors = np.array(scale, probabilities.dtype).reshape(-1)
-        _entropy_backward(factors, probabilities, contiguous(target.astype(np.int64, copy=False)),
-                          ignore_index, dx, threads_for(dx.size))
+    factors = np.array(upstream, dx.dtype).reshape(-1)
+    _entropy_backward(factors, divisor, probabilities, _whole(target), ignore_index, dx,
+                      threads_for(dx.size))
     return dx
+
+
+def _whole(target: np.ndarray) -> np.ndarray:
+    """Targets as the kernels take them."""
+    return contiguous(target if target.dtype is INT64 else target.astype(INT64))
 
 
 def layer_norm(

@@ -92,10 +92,10 @@ def cross_entropy(
     reduction = reduction_of(size_average, reduce, reduction)
     if reduction not in fused.REDUCTIONS:
         raise unknown_choice("reduction", reduction, list(fused.REDUCTIONS), here())
-    target = tensor(target)
-    if target.dtype.kind == "f":
-        return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
-    options: dict[str, Any] = {"target": target.value, "reduction": reduction}
+    labels = as_raw(target)
+    if labels.dtype.kind == "f":
+        return _soft_cross_entropy(input, tensor(target), weight, reduction, label_smoothing)
+    options: dict[str, Any] = {"target": labels, "reduction": reduction}
     if weight is not None:
         options["weight"] = as_raw(weight)
     if ignore_index != -100:
@@ -104,14 +104,14 @@ def cross_entropy(
         options["label_smoothing"] = label_smoothing
     if input.ndim == 2:
         return fused.cross_entropy(input, **options)
-    places = target.shape
+    places = labels.shape
     if input.ndim == 1:
         input = ops.reshape(input, (1, -1))
     elif input.ndim > 2:
         if places != (input.shape[0], *input.shape[2:]):
             raise errors.target_shape(input.shape, places, here())
         input = ops.reshape(ops.moveaxis(input, 1, -1), (-1, input.shape[1]))
-    options["target"] = target.value.reshape(-1)
+    options["target"] = labels.reshape(-1)
     losses = fused.cross_entropy(input, **options)
     return ops.reshape(losses, places) if reduction == "none" else losses
 
@@ -152,7 +152,8 @@ def nll_loss(
     rows = input if input.ndim == 2 else ops.moveaxis(input, axis, -1)
     rows = ops.reshape(rows, (-1, input.shape[axis]))
     flat = labels.reshape(-1)
-    fused.check(rows, flat, ignore_index)
+    fused.check_form(rows, flat)
+    fused.check_labels(rows, flat, ignore_index)
     counted = flat != ignore_index
     chosen = flat * counted
     weights = counted.astype(input.dtype)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from localgrad import errors_of_layers as errors
@@ -48,18 +47,20 @@ def _forward(
     label_smoothing: float = 0.0,
     reduction: str = "mean",
 ) -> Any:
-    check(x, target, ignore_index)
-    losses, probabilities, counts = kernels.cross_entropy(
-        x, target, weight, ignore_index, label_smoothing
-    )
+    check_form(x, target)
+    try:
+        losses, total, probabilities, counts = kernels.cross_entropy(
+            x, target, weight, ignore_index, label_smoothing
+        )
+    except IndexError:
+        check_labels(x, target, ignore_index)
+        raise
     if reduction == "none":
         return losses, (probabilities, 1.0)
-    y = xp.add.reduce(losses)
-    divisor = 1.0
-    if reduction == "mean":
-        divisor = float(len(target) if counts is None else xp.add.reduce(counts))
-        y = y / x.dtype.type(divisor)
-    return y, (probabilities, divisor)
+    if reduction == "sum":
+        return total, (probabilities, 1.0)
+    divisor = float(len(target) if counts is None else xp.add.reduce(counts))
+    return total / x.dtype.type(divisor), (probabilities, divisor)
 
 
 def _backward(
@@ -74,24 +75,23 @@ def _backward(
     reduction: str = "mean",
 ) -> list[Any]:
     probabilities, divisor = saved
-    scale = g if reduction != "mean" else g / x.dtype.type(divisor) if divisor else g * math.nan
     return [
         kernels.cross_entropy_backward(
-            scale, probabilities, target, weight, ignore_index, label_smoothing
+            g, divisor, probabilities, target, weight, ignore_index, label_smoothing
         )
     ]
 
 
-def check(x: Any, target: Any, ignore_index: int) -> None:
-    """Targets are whole numbers, one per row, each naming a class or `ignore_index`."""
+def check_form(x: Any, target: Any) -> None:
+    """Targets are whole numbers, one per row of x (rows, classes)."""
     if x.ndim != 2 or target.shape != x.shape[:1]:
         raise errors.target_shape(x.shape, target.shape, here())
     if target.dtype.kind not in "iu":
         raise errors.target_dtype(target.dtype, here())
-    if not target.size:
-        return
-    if target.dtype == xp.int64 and xp.maximum.reduce(target.view(xp.uint64)) < x.shape[1]:
-        return  # as unsigned, negative numbers are the largest
+
+
+def check_labels(x: Any, target: Any, ignore_index: int) -> None:
+    """Each target names a class or is `ignore_index`."""
     wrong = (target != ignore_index) & ((target < 0) | (target >= x.shape[1]))
     if wrong.any():
         raise errors.label_out_of_range(int(target[wrong][0]), x.shape[1], here())
