@@ -30,7 +30,8 @@ class Mutation:
 
 
 latest: int = 0
-_by_owner: dict[int, tuple[Any, Mutation]] = {}
+_by_owner: dict[int, list[Any]] = {}
+"""By the owner's address: a weak reference to it, and the latest change of its memory."""
 
 
 def _owner(array: Any) -> Any:
@@ -48,17 +49,16 @@ def _forget(key: int, _: Any) -> None:
 def note_mutation(arrays: Any, operation: str) -> None:
     """Remember that `operation` is writing into each of `arrays` now."""
     global latest
-    serial = next(clock)
-    mutation = Mutation(operation, call_site(), serial)
+    latest = next(clock)
+    mutation = Mutation(operation, call_site(), latest)
     for array in arrays:
-        owner = _owner(array)
+        owner = array if array.base is None else _owner(array)
         key = id(owner)
         known = _by_owner.get(key)
         if known is not None and known[0]() is owner:
-            _by_owner[key] = (known[0], mutation)
+            known[1] = mutation
         else:
-            _by_owner[key] = (weakref.ref(owner, partial(_forget, key)), mutation)
-    latest = serial
+            _by_owner[key] = [weakref.ref(owner, partial(_forget, key)), mutation]
 
 
 def mutation_since(array: Any, serial: int) -> Mutation | None:

@@ -14,6 +14,7 @@ from localgrad.graph.record import (
     line_of,
     module_path,
     ours,
+    site_above,
     state,
 )
 
@@ -111,7 +112,7 @@ def make_node(
         node.code = code
         node.instruction = frame.f_lasti
     else:
-        node.code, node.instruction = call_site(3)
+        node.code, node.instruction = site_above(frame)
     if now is None:
         now = state.__dict__
     node.scope = now["scope"]

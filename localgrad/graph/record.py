@@ -58,12 +58,20 @@ def call_site(depth: int = 2) -> tuple[CodeType | None, int]:
 
     `depth` is how many frames, this one included, are known to be localgrad's.
     """
-    frame: FrameType | None = sys._getframe(depth)
+    return site_above(sys._getframe(depth))
+
+
+def site_above(frame: FrameType | None) -> tuple[CodeType | None, int]:
+    """The same, looked for from `frame` on outwards."""
     while frame is not None:
-        filename = frame.f_code.co_filename
-        if filename in foreign or not (filename in ours or _is_ours(filename)):
-            return frame.f_code, frame.f_lasti
-        frame = None if filename == COMMAND_LINE else frame.f_back
+        code = frame.f_code
+        filename = code.co_filename
+        if filename not in ours:
+            if filename == COMMAND_LINE:
+                break
+            if filename in foreign or not _is_ours(filename):
+                return code, frame.f_lasti
+        frame = frame.f_back
     return None, 0
 
 

@@ -109,7 +109,10 @@ def sigmoid(x: Any) -> Any:
     if x.__class__ is not numpy.ndarray and hasattr(x, "sigmoid"):
         return x.sigmoid()  # a Tensor, or a symbol
     half = beside(0.5, x.dtype)
-    return numpy.tanh(x * half) * half + half
+    y = numpy.asarray(x * half)  # which the three steps that follow work in
+    numpy.tanh(y, y)
+    numpy.multiply(y, half, y)
+    return numpy.add(y, half, y)
 
 
 def softplus(x: Any) -> Any:

@@ -45,11 +45,6 @@ class Bilinear(Operation):
             result.append(xp.fit(downstream, *node.likes[index]))
         return result
 
-    def make_plan(self, mask: int) -> Any:
-        # Forward mode needs, for each argument that moves, the other one: the same that the
-        # adjoints name.
-        return super().make_plan(mask)
-
     def push(self, node: Node, tangents: Sequence[Any], values: Any) -> Any:
         named = dict(zip(node.plan.names, values))
         total = None

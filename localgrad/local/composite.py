@@ -18,7 +18,7 @@ from localgrad.local.linear import Linear
 from localgrad.local.operation import LEAF_PLAN, Operation, Plan, likes_of, ndarray, parameters_of
 from localgrad.local.parts import unpack
 from localgrad.local.symbol import Formula
-from localgrad.tensor import Tensor, gradients
+from localgrad.tensor import Tensor, gradients, made_by
 
 ALIAS = Linear("alias", lambda x: x, lambda g: g)
 
@@ -61,33 +61,36 @@ class Composite(Operation):
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         now = state.__dict__
-        if self.name in now["inside"]:  # a ledger is to show what is inside
+        inside = now["inside"]
+        if inside and self.name in inside:  # a ledger is to show what is inside
             return self.derivation(*arguments, **options)
         # An argument that is absent (a bias of None) stays None on every road.
         values: list[Any] = []
         sources: list[Node | None] = []
-        mask, bit = 0, 1
+        needed = False
         for argument in arguments:
             value = source = None
             if argument is not None:
                 tensor = argument if isinstance(argument, Tensor) else Tensor(argument)
                 value, source = tensor.value, tensor.source
+                if source is not None:
+                    needed = True
             values.append(value)
             sources.append(source)
-            if source is not None:
-                mask |= bit
-            bit <<= 1
-        self.check_options(options)
+        if options:
+            self.check_options(options)
         y, saved = self.compute(values, options)
-        if not mask or not now["enabled"]:
+        if not needed or not now["enabled"]:
             if isinstance(y, tuple):
-                return tuple(self.constant(part, values, sources, mask) for part in y)
-            return self.constant(y, values, sources, mask)
+                return tuple(self.constant(part, values, sources) for part in y)
+            return self.constant(y, values, sources)
         kept = (*values, saved)
         node = make_node(self, tuple(sources), kept, self.plan(1), None, options, now)
         if now["observer"] is not None:
             now["observer"].made(node, y, values)
-        return unpack(node, y) if isinstance(y, tuple) else Tensor(y, node)
+        if isinstance(y, tuple):
+            return unpack(node, y)
+        return made_by(node, y if y.__class__ is ndarray else xp.asarray(y))
 
     def compute(self, values: Sequence[Any], options: dict[str, Any]) -> Any:
         try:
@@ -111,7 +114,7 @@ class Composite(Operation):
     def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:
         if len(values) == len(needs):  # Tensors: second order takes the derivation's road
             return self.pull_derived(node, upstream, values, needs)
-        asked = tuple([need is not None for need in needs])
+        asked = tuple(map(bool, needs))
         return self.fused_backward(upstream, values[-1], asked, *values[:-1], **node.options)
 
     def pull_derived(self, node: Node, upstream: Any, values: Any, needs: Any) -> list[Any]:

@@ -61,10 +61,10 @@ class Custom(Operation):
             state.observer.made(node, y, values)
         return unpack(node, y)
 
-    def constant(self, y: Any, values: Sequence[Any], sources: Any, mask: int) -> Any:
+    def constant(self, y: Any, values: Sequence[Any], sources: Any) -> Any:
         if isinstance(y, tuple):
-            return tuple(super(Custom, self).constant(p, values, sources, mask) for p in y)
-        return super().constant(y, values, sources, mask)
+            return tuple(super(Custom, self).constant(p, values, sources) for p in y)
+        return super().constant(y, values, sources)
 
     def tensors_of(self, node: Node) -> tuple[Any, ...]:
         outputs = dict(zip(node.plan.names, node.kept)).get("y")

@@ -154,7 +154,7 @@ class Operation:
         y = self.compute(values, options)
         if mask and state.enabled:
             return self.record(y, values, sources, mask, options)
-        return self.constant(y, values, sources, mask)
+        return self.constant(y, values, sources)
 
     def check_options(self, options: dict[str, Any]) -> None:
         """An option is a constant; one that requires a gradient would lose it without a word."""
@@ -192,7 +192,7 @@ class Operation:
         self, y: Any, values: Sequence[Any], sources: Any, mask: int, options: dict[str, Any]
     ) -> Any:
         if y.dtype.kind not in "fc":  # an integer or a truth value ends every gradient
-            return self.constant(y, values, sources, mask)
+            return self.constant(y, values, sources)
         plan = self.plan(mask)
         chosen = [options.get(n, self.defaults.get(n)) for n in self.options]
         kept = plan.keep((*values, *chosen, y))
@@ -201,7 +201,7 @@ class Operation:
             state.observer.made(node, y, values)
         return Tensor(y, node)
 
-    def constant(self, y: Any, values: Sequence[Any], sources: Any, mask: int) -> Any:
+    def constant(self, y: Any, values: Sequence[Any], sources: Any) -> Any:
         """A result without a node; an open ledger hears if that cuts a gradient off."""
         result = Tensor(y)
         if state.observer is not None:

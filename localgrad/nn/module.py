@@ -51,7 +51,7 @@ class Module:
         outer = now["scope"]
         now["scope"] = (self, outer)
         try:
-            return self.forward(*arguments, **options)
+            return self.forward(*arguments, **options) if options else self.forward(*arguments)
         finally:
             now["scope"] = outer
 
