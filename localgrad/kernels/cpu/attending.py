@@ -131,10 +131,15 @@ def _forward_task(  # type: ignore[no-untyped-def]
             met = min(BLOCK, last - start)
             product(scaled, width, 1, k + (places[head, 1] + start * strides[1]) * size, 1,
                     strides[1], scores, BLOCK, count, width, met, 0, 0, inner_work, zero, 0, 1)
+            # Two loops: many rows are under way at once in each, and nobody waits for a maximum.
             for i in range(count):
                 seen = _seen(window, met, first + i, start, causal)
                 row = array_at(scores + i * BLOCK * size, met, zero)
-                top = max(tops[i], _largest(row, seen))
+                shifts[head, first + i] = max(tops[i], _largest(row, seen))
+            for i in range(count):
+                seen = _seen(window, met, first + i, start, causal)
+                row = array_at(scores + i * BLOCK * size, met, zero)
+                top = shifts[head, first + i]
                 shift = top if top > -np.inf else zero
                 whole = _exponentials(row, seen, shift)
                 if start > 0:

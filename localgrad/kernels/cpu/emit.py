@@ -156,6 +156,21 @@ def pause(typingctx: Any) -> Any:
 
 
 @intrinsic
+def prefetch(typingctx: Any, place: Any) -> Any:
+    """Ask for the cache line at ``place``, which will be read soon; no harm where nothing lies."""
+    number = ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [POINTER, number, number, number])
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        read, nearest, data = (ir.Constant(number, value) for value in (0, 3, 1))
+        builder.call(external(builder.module, "llvm.prefetch.p0", kind),
+                     [builder.inttoptr(arguments[0], POINTER), read, nearest, data])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), codegen
+
+
+@intrinsic
 def call_task(typingctx: Any, task: Any, data: Any, thread: Any, threads: Any) -> Any:
     """Call the outlined task at address ``task`` with its arguments' address."""
     kind = ir.FunctionType(ir.VoidType(), [POINTER, WORD, WORD])

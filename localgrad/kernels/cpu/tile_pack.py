@@ -10,12 +10,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .emit import array_at
-from .host import CACHE
+from .emit import array_at, prefetch
+from .host import CACHE, LINE
 from .pack import load_at, store_at, transpose
 from .tiles import CHUNK, LARGEST, SIDE, SMALLEST, TILE, split_tile
 
 _ZERO = np.float32(0)
+_AHEAD = 2  # tiles that are on their way while one is packed
 SCRATCH = SIDE * CHUNK * 4  #: bytes of scratch in which a tile is turned
 
 
@@ -43,6 +44,14 @@ def _turned(scratch, width, here, along, across, valid_along, valid_across):  # 
 
 
 @njit(cache=CACHE)
+def _ask(here, rows, stride, lines):  # type: ignore[no-untyped-def]
+    """Fetch a tile of memory ahead of its use: its rows lie far apart, and nobody guesses them."""
+    for row in range(rows):
+        for line in range(lines):
+            prefetch(here + row * stride * 4 + line * LINE)
+
+
+@njit(cache=CACHE)
 def pack_left(target, a, a_row, a_k, rows, depth, scratch):  # type: ignore[no-untyped-def]
     """Left tiles for ``rows`` rows of A and ``depth`` k; whether one is ``special``."""
     tiles, chunks = (rows + SIDE - 1) // SIDE, (depth + CHUNK - 1) // CHUNK
@@ -51,6 +60,11 @@ def pack_left(target, a, a_row, a_k, rows, depth, scratch):  # type: ignore[no-u
         # Memory is read from end to end: a walk across it meets a new page at every step.
         tile = number // chunks if a_k == 1 else number % tiles
         chunk = number % chunks if a_k == 1 else number // tiles
+        later = number + _AHEAD
+        if a_k == 1:
+            _ask(a + (later // chunks * SIDE * a_row + later % chunks * CHUNK) * 4, SIDE, a_row, 2)
+        else:
+            _ask(a + (later % tiles * SIDE + later // tiles * CHUNK * a_k) * 4, CHUNK, a_k, 1)
         row, k = tile * SIDE, chunk * CHUNK
         here = a + (row * a_row + k * a_k) * 4
         place = target + (tile * chunks + chunk) * TILE
@@ -71,6 +85,12 @@ def pack_right(target, b, b_k, b_column, depth, columns, scratch):  # type: igno
     for number in range(tiles * chunks):
         tile = number % tiles if b_column == 1 else number // chunks
         chunk = number // tiles if b_column == 1 else number % chunks
+        later = number + _AHEAD
+        if b_column == 1:
+            _ask(b + (later % tiles * SIDE + later // tiles * CHUNK * b_k) * 4, CHUNK, b_k, 1)
+        else:
+            _ask(b + (later // chunks * SIDE * b_column + later % chunks * CHUNK) * 4, SIDE,
+                 b_column, 2)
         column, k = tile * SIDE, chunk * CHUNK
         here = b + (column * b_column + k * b_k) * 4
         place = target + (tile * chunks + chunk) * TILE

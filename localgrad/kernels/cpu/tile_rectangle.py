@@ -21,7 +21,7 @@ from .tiles import CHUNK, SIDE, TILE, close_tiles, open_tiles, tile_block
 
 DEPTH = 512  # k in one pass
 ROWS = 64  # rows of A in one chunk: 192 KiB with the depth above
-_PACKED = 256  # tiles of B in one pass: 768 KiB
+_PACKED = 400  # tiles of B in one pass: 1.2 MiB
 READ = 40  # packing an element costs as much as so many multiply-adds
 _ZERO = np.float32(0)
 _BUFFER = (2 * SIDE + 1) * 2 * SIDE * 4  # bytes of a block of C, and a row more
@@ -78,7 +78,9 @@ def tile_rectangle(  # type: ignore[no-untyped-def]
     top, bottom = first_row * SIDE, min(last_row * SIDE, m)
     passes = (k + DEPTH - 1) // DEPTH
     depth = ((k + passes - 1) // passes + CHUNK - 1) // CHUNK * CHUNK
-    wide = _PACKED // (depth // CHUNK) * SIDE
+    most = _PACKED // (depth // CHUNK)
+    ranges = (last_tile - first_tile + most - 1) // most
+    wide = (last_tile - first_tile + ranges - 1) // max(ranges, 1) * SIDE
     left = work + min(_PACKED, tiles * (depth // CHUNK)) * TILE
     scratch = left + ROWS // SIDE * (depth // CHUNK) * TILE
     buffer = scratch + SCRATCH
