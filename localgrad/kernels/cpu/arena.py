@@ -17,6 +17,7 @@ import numpy as np
 from .host import LINE
 
 SMALLEST = 1 << 15  # below 32 KiB the system's own allocator is as quick
+RECENT = 3  # how many of the last arrays to look at first
 PERIOD = 1 << 12  # arrays handed out before memory that none of them needed goes back
 
 
@@ -31,9 +32,23 @@ class Slab:
         self.period = 0  # when it was last handed out
 
 
+class Shelf:
+    """The slabs of one size, and where to look first for an idle one.
+
+    What was handed out a moment ago and has come back is still in the cache; what comes after it
+    has not been asked for the longest.  A look from the front would meet all that a step keeps.
+    """
+
+    __slots__ = ("place", "slabs")
+
+    def __init__(self) -> None:
+        self.slabs: list[Slab] = []
+        self.place = 0
+
+
 _nobodys = Slab(0)
 _IDLE = getrefcount(_nobodys.memory)  # what the count is when only the arena holds a slab
-_slabs: dict[int, list[Slab]] = {}
+_shelves: dict[int, Shelf] = {}
 _handed = itertools.count()
 
 
@@ -52,15 +67,22 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     if place == 0:
         _release_since(period - 1)
     kind = _rounded(size)
-    slabs = _slabs.get(kind)
-    if slabs is None:
-        slabs = _slabs[kind] = []
-    for slab in slabs:
+    shelf = _shelves.get(kind)
+    if shelf is None:
+        shelf = _shelves[kind] = Shelf()
+    slabs, place = shelf.slabs, shelf.place
+    for _ in range(len(slabs)):
+        if place >= len(slabs):
+            place = 0
+        slab = slabs[place]
         if getrefcount(slab.memory) == _IDLE:
             break
+        place += 1
     else:
+        place = len(slabs)
         slab = Slab(kind)
         slabs.append(slab)
+    shelf.place = max(place - RECENT, 0)
     slab.period = period
     return np.ndarray(shape, dtype, slab.memory, slab.start)
 
@@ -75,8 +97,8 @@ def channels_last(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 def usage() -> tuple[int, int]:
     """Bytes held by the arena, and how many of them no array uses at present."""
     held = idle = 0
-    for kind, slabs in _slabs.items():
-        for slab in slabs:
+    for kind, shelf in _shelves.items():
+        for slab in shelf.slabs:
             held += kind
             idle += kind if getrefcount(slab.memory) == _IDLE else 0
     return held, idle
@@ -93,5 +115,7 @@ def _release_since(period: int) -> None:
     After a change of batch size nobody asks for the old sizes again, while every training step
     asks for all of its own.
     """
-    for kind, slabs in _slabs.items():
-        _slabs[kind] = [s for s in slabs if s.period >= period or getrefcount(s.memory) != _IDLE]
+    for shelf in _shelves.values():
+        shelf.slabs = [
+            s for s in shelf.slabs if s.period >= period or getrefcount(s.memory) != _IDLE
+        ]
