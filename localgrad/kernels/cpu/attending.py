@@ -21,8 +21,8 @@ from .emit import array_at, widest
 from .functions import decay, exp, maximum
 from .host import CACHE
 from .launch import parallel, share
-from .layout import address_of
 from .microkernel import ACCUMULATE
+from .objects import data_of, places_of
 from .pack import size_of
 from .pool import pool
 from .product import prepare, product, scratch_bytes
@@ -162,9 +162,17 @@ def _forward_task(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
+def _places(arrays):  # type: ignore[no-untyped-def]
+    """Where four arrays lie."""
+    return (data_of(arrays[0, 0]), data_of(arrays[0, 1]), data_of(arrays[0, 2]),
+            data_of(arrays[0, 3]))
+
+
+@njit(cache=CACHE)
 def _forward(  # type: ignore[no-untyped-def]
-    q, k, v, o, places, strides, sizes, scale, window, causal, shifts, portions, work, own, threads,
+    arrays, places, strides, sizes, scale, window, causal, shifts, portions, work, own, threads,
 ):
+    q, k, v, o = _places(arrays)
     parallel(_forward_task, (q, k, v, o, places, strides, sizes, scale, window, causal, shifts,
                              portions, work, own), threads)
 
@@ -235,38 +243,35 @@ def _backward_task(  # type: ignore[no-untyped-def]
 
 @njit(cache=CACHE)
 def _backward(  # type: ignore[no-untyped-def]
-    q, k, v, o, g, dq, dk, dv, places, strides, sizes, scale, window, causal, shifts, portions,
-    work, own, threads,
+    arrays, places, strides, sizes, scale, window, causal, shifts, portions, work, own, threads,
 ):
+    q, k, v, o = _places(arrays)
+    g, dq, dk, dv = _places(arrays[:, 4:])
     parallel(_backward_task, (q, k, v, o, g, dq, dk, dv, places, strides, sizes, scale, window,
                               causal, shifts, portions, work, own), threads)
 
 
 def _rows(array: np.ndarray) -> np.ndarray:
     """The array, or a copy of it if its rows are not contiguous."""
-    ok = array.strides[-1] == array.itemsize and array.flags.writeable
-    return array if ok else np.array(array, order="C")
+    return array if array.strides[-1] == array.itemsize else np.array(array, order="C")
 
 
 @lru_cache(maxsize=256)
-def _beginnings(lead: tuple[int, ...], strides: tuple[tuple[int, ...], ...]) -> np.ndarray:
-    """Where each head begins in each array, in elements; a training step asks the same again."""
+def _layout(
+    lead: tuple[int, ...], size: int, *strides: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where each head begins in each array, and the strides of their rows, in elements.
+
+    A training step asks the same again.
+    """
     places = np.zeros((math.prod(lead), len(strides)), np.int64)
     for column, steps in enumerate(strides):
         begin = np.zeros(lead, np.int64)
-        for axis, step in enumerate(steps):
-            begin += (np.arange(lead[axis]) * step).reshape(-1, *[1] * (len(lead) - axis - 1))
+        for axis, step in enumerate(steps[:-2]):
+            place = np.arange(lead[axis]) * (step // size)
+            begin += place.reshape(-1, *[1] * (len(lead) - axis - 1))
         places[:, column] = begin.reshape(-1)
-    return places
-
-
-def _plan(*arrays: np.ndarray) -> tuple[list[int], np.ndarray, np.ndarray]:
-    """Addresses, where each head begins in each array, and the strides of their rows."""
-    size = arrays[0].itemsize
-    steps = [[stride // size for stride in array.strides] for array in arrays]
-    places = _beginnings(arrays[0].shape[:-2], tuple(tuple(each[:-2]) for each in steps))
-    strides = np.array([each[-2] for each in steps], np.int64)
-    return [address_of(array) for array in arrays], places, strides
+    return places, np.array([steps[-2] // size for steps in strides], np.int64)
 
 
 @cache
@@ -306,13 +311,14 @@ def attention(
     q, k, v = _rows(q), _rows(k), _rows(v)
     sizes = (q.shape[-2], k.shape[-2], q.shape[-1], v.shape[-1])
     output = _heads_inside((*q.shape[:-1], sizes[3]), q.dtype)
-    addresses, places, strides = _plan(q, k, v, output)
+    arrays = [q, k, v, output]
+    places, strides = _layout(q.shape[:-2], q.itemsize, *[array.strides for array in arrays])
     shifts, portions = np.empty((2, len(places), sizes[0]), q.dtype)
     own = _own(sizes, q.itemsize, 1)
     blocks = -(-sizes[0] // BLOCK)
     threads = _threads(len(places) * blocks, sizes)
-    _forward(*addresses, places, strides, sizes, q.dtype.type(scale), _window(q.dtype), causal,
-             shifts, portions, workspace(own * threads), own, threads)
+    _forward(places_of(arrays), places, strides, sizes, q.dtype.type(scale), _window(q.dtype),
+             causal, shifts, portions, workspace(own * threads), own, threads)
     return output, Kept(output, shifts, portions, causal)
 
 
@@ -325,9 +331,10 @@ def attention_backward(
     g, q, k, v = _rows(g), _rows(q), _rows(k), _rows(v)
     sizes = (q.shape[-2], k.shape[-2], q.shape[-1], v.shape[-1])
     results = [_heads_inside(array.shape, array.dtype) for array in (q, k, v)]
-    addresses, places, strides = _plan(q, k, v, kept.output, g, *results)
+    arrays = [q, k, v, kept.output, g, *results]
+    places, strides = _layout(q.shape[:-2], q.itemsize, *[array.strides for array in arrays])
     own = _own(sizes, q.itemsize, 2)
     threads = _threads(len(places), sizes)
-    _backward(*addresses, places, strides, sizes, q.dtype.type(scale), _window(q.dtype),
+    _backward(places_of(arrays), places, strides, sizes, q.dtype.type(scale), _window(q.dtype),
               kept.causal, kept.shifts, kept.portions, workspace(own * threads), own, threads)
     return results
