@@ -10,8 +10,8 @@ pytest.importorskip("numba")
 from numba import njit
 
 from localgrad.kernels.cpu.host import host
-from localgrad.kernels.cpu.microkernel import ACCUMULATE, RELU, prepare
-from localgrad.kernels.cpu.rectangle import rectangle
+from localgrad.kernels.cpu.microkernel import ACCUMULATE, RELU
+from localgrad.kernels.cpu.rectangle import prepare, rectangle
 from localgrad.kernels.cpu.tile_rectangle import scratch_bytes, tile_rectangle
 from localgrad.kernels.cpu.workspace import workspace
 
@@ -34,8 +34,8 @@ def by_tiles(  # type: ignore[no-untyped-def]
 def by_vectors(  # type: ignore[no-untyped-def]
     a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, sums, work, thread, threads
 ):
-    rectangle(ZERO, a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, sums, work,
-              thread, threads)  # fmt: skip
+    rectangle(ZERO, (a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, sums, work,
+                     thread, threads))  # fmt: skip
 
 
 def strides(matrix: np.ndarray) -> tuple[int, int, int]:

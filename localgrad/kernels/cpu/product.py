@@ -15,7 +15,6 @@ from . import rectangle as vectors
 from . import tile_rectangle as tiles
 from .by_name import ByName
 from .host import CACHE, LINE, host
-from .microkernel import prepare as prepare_microkernel
 from .rectangle import rectangle
 from .tile_rectangle import tile_rectangle
 from .tiles import CHUNK, SIDE
@@ -44,8 +43,8 @@ def _tiles_pay(m, k, n, threads):  # type: ignore[no-untyped-def]
 def _by_vectors(  # type: ignore[no-untyped-def]
     a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, sums, work, thread, threads,
 ):
-    rectangle(np.float32(0), a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, sums,
-              work, thread, threads)
+    rectangle(np.float32(0), (a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags,
+                     sums, work, thread, threads))
 
 
 def _by_either(  # type: ignore[no-untyped-def]
@@ -55,15 +54,15 @@ def _by_either(  # type: ignore[no-untyped-def]
         tile_rectangle(a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, sums, work,
                        thread, threads)
     else:
-        rectangle(np.float32(0), a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags,
-                  sums, work, thread, threads)
+        rectangle(np.float32(0), (a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags,
+                         sums, work, thread, threads))
 
 
 def _double(  # type: ignore[no-untyped-def]
     a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, sums, work, thread, threads,
 ):
-    rectangle(np.float64(0), a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, sums,
-              work, thread, threads)
+    rectangle(np.float64(0), (a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags,
+                     sums, work, thread, threads))
 
 
 _single = _by_either if host().tiles else _by_vectors
@@ -72,8 +71,8 @@ _named_call = _named.call
 
 
 def prepare(dtype: np.dtype) -> None:
-    """Compile, or load, the product of an element type, and the microkernel it calls."""
-    prepare_microkernel(dtype)
+    """Compile, or load, the product of an element type, and what it calls."""
+    vectors.prepare(dtype)
     _named.prepare(dtype)
 
 

@@ -8,12 +8,15 @@ that a panel stays in the first-level cache.
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
+from .by_name import ByName
 from .emit import array_at
 from .host import CACHE, host
 from .launch import share
 from .microkernel import ACCUMULATE, NARROW, RELU, reduce_product
+from .microkernel import prepare as prepare_microkernel
 from .pack import copy_row, lanes_of, load_at, pack_panels, size_of, store_at, width_of
 
 DEPTH = 192  # k in one pass: a panel of 32 floats then takes 24 KiB
@@ -98,7 +101,7 @@ def add_columns(sums, a, a_k, rows, count, zero):  # type: ignore[no-untyped-def
 
 
 @njit(inline="always")
-def rectangle(  # type: ignore[no-untyped-def]
+def _rectangle(  # type: ignore[no-untyped-def]
     zero, a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, sums, work, thread,
     threads,
 ):
@@ -161,3 +164,30 @@ def rectangle(  # type: ignore[no-untyped-def]
                 else:
                     edge_tile(place, c_row, rows, n - column, a_here, a_here_row, a_here_k,
                               b_here, b_here_k, count, bias, epilogue, tile, zero)
+
+
+def _rectangle_single(  # type: ignore[no-untyped-def]
+    a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, sums, work, thread, threads,
+):
+    _rectangle(np.float32(0), a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, sums,
+               work, thread, threads)
+
+
+def _rectangle_double(  # type: ignore[no-untyped-def]
+    a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, sums, work, thread, threads,
+):
+    _rectangle(np.float64(0), a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, sums,
+               work, thread, threads)
+
+
+_named = ByName("localgrad_rectangle", {4: _rectangle_single, 8: _rectangle_double}, 17)
+
+#: ``rectangle(like, arguments)``: a thread's rectangle of C for ``like``'s element type; the
+#: arguments are the integers of ``_rectangle``, in its order.
+rectangle = _named.call
+
+
+def prepare(dtype: np.dtype) -> None:
+    """Compile, or load, the rectangle of an element type, and the microkernel it calls."""
+    prepare_microkernel(dtype)
+    _named.prepare(dtype)

@@ -108,8 +108,8 @@ def tile_rectangle(  # type: ignore[no-untyped-def]
                 if sums != 0 and column == 0:
                     add_columns(sums + row * 4, a_here, a_k, rows, count, _ZERO)
                 if special_left or special_right:
-                    rectangle(_ZERO, a_here, a_row, a_k, b_here, b_k, b_column, c_here, c_row,
-                              rows, count, columns, bias, how, 0, buffer + _BUFFER, 0, 1)
+                    rectangle(_ZERO, (a_here, a_row, a_k, b_here, b_k, b_column, c_here, c_row,
+                                      rows, count, columns, bias, how, 0, buffer + _BUFFER, 0, 1))
                     continue
                 for j in range(0, columns, 2 * SIDE):
                     for i in range(0, rows, 2 * SIDE):
