@@ -220,7 +220,7 @@ class Tensor(Operators):
 _new = object.__new__
 
 
-def made_by(node: Node, y: ndarray) -> Tensor:
+def made_by(node: Node | None, y: ndarray) -> Tensor:
     """Tensor(y, node), of an array: without the class's call, of which a small step has many."""
     tensor = _new(Tensor)
     tensor.value = y
@@ -257,10 +257,10 @@ class _recording:
 def upstream_for(output: Tensor, upstream: Any, create_graph: bool) -> Any:
     """The start of a sweep, checked: an array, or a Tensor where the sweep is recorded."""
     if upstream is None:
-        if output.value.size != 1:
+        value = output.value
+        if value.size != 1:
             raise errors.not_scalar(output.shape, here())
-        start = numpy.empty(output.shape, output.dtype)
-        start.fill(1)
+        start = numpy.array(1, value.dtype, ndmin=value.ndim)
         return Tensor(start) if create_graph else start
     if not isinstance(upstream, Tensor):
         upstream = Tensor(numpy.asarray(upstream, output.dtype))
@@ -281,7 +281,7 @@ def deliver(node: Node, gradient: Any, owned: bool) -> None:
     elif tensor.grad is None:
         # A buffer that others hold too is copied: the next sweep adds into `.grad` in place.
         own = gradient if owned and gradient.__class__ is ndarray else numpy.array(gradient)
-        tensor.grad = Tensor(own)
+        tensor.grad = made_by(None, own)
     elif tensor.grad.source is not None:
         tensor.grad = tensor.grad + gradient
     else:

@@ -105,8 +105,8 @@ def make_node(
     node.options = options
     frame: Any = sys._getframe(2)  # whoever called the operation, first of all the user
     code = frame.f_code
-    if code.co_filename in ours and frame.f_back is not None:  # or one of Tensor's operators
-        frame = frame.f_back
+    if code.co_filename in ours:  # one of Tensor's operators, or a module
+        frame = frame.f_back or frame
         code = frame.f_code
     if code.co_filename in foreign:
         node.code = code

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from numpy import ndarray
+
 from localgrad import errors, kernels
 from localgrad.graph import mutation
 from localgrad.graph.node import Freed, Node
@@ -103,8 +105,9 @@ def is_fresh(node: Node, downstream: Any, upstream: Any, siblings: Any) -> bool:
     """Whether the rule of `node` made this buffer just now and handed it to nobody else."""
     if downstream is upstream or not node.op.makes_buffers:
         return False
-    base: Any = getattr(downstream, "base", None)
-    if hasattr(base, "dtype") and (node.op.kind == "linear" or base.dtype == downstream.dtype):
+    base: Any = downstream.base if downstream.__class__ is ndarray else None
+    kind = None if base is None else getattr(base, "dtype", None)
+    if kind is not None and (node.op.kind == "linear" or kind == downstream.dtype):
         return False  # a view of somebody's array; a slab of recycled memory is bytes
     holders = 0
     for other in siblings:

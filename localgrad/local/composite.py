@@ -9,13 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from localgrad import errors
 from localgrad.graph.forward import push_tangents
 from localgrad.graph.node import Node, make_node
 from localgrad.graph.record import enable_grad, state
 from localgrad.kernels import reference as xp
 from localgrad.local.linear import Linear
-from localgrad.local.operation import LEAF_PLAN, Operation, Plan, likes_of, ndarray, parameters_of
+from localgrad.local.operation import (
+    LEAF_PLAN,
+    REFUSALS,
+    Operation,
+    Plan,
+    likes_of,
+    ndarray,
+    parameters_of,
+)
 from localgrad.local.parts import unpack
 from localgrad.local.symbol import Formula
 from localgrad.tensor import Tensor, gradients, made_by
@@ -54,10 +61,11 @@ class Composite(Operation):
         self.derivation = derivation
         self.fused_forward = forward
         self.fused_backward = backward
+        count = len(self.arguments)  # all of them are kept, whichever need gradients
+        self.keeping = Plan((*self.arguments, "saved"), (*range(count + 1),), (None,) * count)
 
     def make_plan(self, mask: int) -> Plan:
-        count = len(self.arguments)
-        return Plan((*self.arguments, "saved"), (*range(count), count), (None,) * count)
+        return self.keeping
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         now = state.__dict__
@@ -67,43 +75,35 @@ class Composite(Operation):
         # An argument that is absent (a bias of None) stays None on every road.
         values: list[Any] = []
         sources: list[Node | None] = []
-        needed = False
         for argument in arguments:
-            value = source = None
-            if argument is not None:
-                tensor = argument if isinstance(argument, Tensor) else Tensor(argument)
-                value, source = tensor.value, tensor.source
-                if source is not None:
-                    needed = True
-            values.append(value)
-            sources.append(source)
+            if isinstance(argument, Tensor):
+                values.append(argument.value)
+                sources.append(argument.source)
+            else:
+                values.append(None if argument is None else xp.asarray(argument))
+                sources.append(None)
         if options:
             self.check_options(options)
-        y, saved = self.compute(values, options)
-        if not needed or not now["enabled"]:
+        try:
+            y, saved = self.fused_forward(*values, **options)
+        except REFUSALS as cause:
+            raise self.explained(cause, values, options) from cause.__cause__
+        if not now["enabled"] or not any(sources):
             if isinstance(y, tuple):
                 return tuple(self.constant(part, values, sources) for part in y)
             return self.constant(y, values, sources)
         kept = (*values, saved)
-        node = make_node(self, tuple(sources), kept, self.plan(1), None, options, now)
+        node = make_node(self, tuple(sources), kept, self.keeping, None, options, now)
         if now["observer"] is not None:
             now["observer"].made(node, y, values)
         if isinstance(y, tuple):
             return unpack(node, y)
         return made_by(node, y if y.__class__ is ndarray else xp.asarray(y))
 
-    def compute(self, values: Sequence[Any], options: dict[str, Any]) -> Any:
-        try:
-            return self.fused_forward(*values, **options)
-        except (ValueError, TypeError, IndexError) as cause:
-            if isinstance(cause, errors.LocalgradError):
-                raise
-            raise self.refusal(values, options, cause) from None
-
     def run(self, *arguments: Any, **options: Any) -> Any:
         if any(isinstance(a, Tensor) for a in arguments):
             return self(*arguments, **options)
-        return self.compute(arguments, options)[0]
+        return self.fused_forward(*arguments, **options)[0]
 
     def tensors_of(self, node: Node) -> tuple[Any, ...]:
         """The arguments as fresh variables joined to the graph; what was saved is not needed."""
@@ -114,7 +114,7 @@ class Composite(Operation):
     def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:
         if len(values) == len(needs):  # Tensors: second order takes the derivation's road
             return self.pull_derived(node, upstream, values, needs)
-        asked = tuple(map(bool, needs))
+        asked = tuple([need is not None for need in needs])
         return self.fused_backward(upstream, values[-1], asked, *values[:-1], **node.options)
 
     def pull_derived(self, node: Node, upstream: Any, values: Any, needs: Any) -> list[Any]:

@@ -27,9 +27,6 @@ class Contract(Operation):
     def make_plan(self, mask: int) -> Plan:
         raise AssertionError("a contraction plans by its number of operands")
 
-    def compute(self, values: Sequence[Any], options: dict[str, Any]) -> Any:
-        return super().compute(values, options)
-
     def record(
         self, y: Any, values: Sequence[Any], sources: Any, mask: int, options: dict[str, Any]
     ) -> Any:

@@ -16,6 +16,7 @@ from localgrad.kernels import reference as xp
 from localgrad.tensor import Tensor
 
 ndarray = xp.ndarray
+REFUSALS = (ValueError, TypeError, IndexError)  # what NumPy says of arguments that do not fit
 SCALARS = frozenset((int, float, bool, complex))
 
 
@@ -151,7 +152,10 @@ class Operation:
         if options:
             self.check_options(options)
         values, sources, mask = unwrap(arguments)
-        y = self.compute(values, options)
+        try:
+            y = self.forward(*values, **options)
+        except REFUSALS as cause:
+            raise self.explained(cause, values, options) from cause.__cause__
         if mask and state.enabled:
             return self.record(y, values, sources, mask, options)
         return self.constant(y, values, sources)
@@ -162,13 +166,11 @@ class Operation:
             if isinstance(value, Tensor) and value.source is not None and state.enabled:
                 raise errors.gradient_of_option(self.name, name, here())
 
-    def compute(self, values: Sequence[Any], options: dict[str, Any]) -> Any:
-        try:
-            return self.forward(*values, **options)
-        except (ValueError, TypeError, IndexError) as cause:
-            if isinstance(cause, errors.LocalgradError):
-                raise
-            raise self.refusal(values, options, cause) from None
+    def explained(self, cause: Any, values: Sequence[Any], options: dict[str, Any]) -> Any:
+        """The error to raise for one that the forward raised: itself, if it is ours."""
+        if isinstance(cause, errors.LocalgradError):
+            return cause
+        return self.refusal(values, options, cause)
 
     def refusal(self, values: Sequence[Any], options: dict[str, Any], cause: Exception) -> Any:
         """The error that says why the forward would not take these arguments and options."""
