@@ -8,6 +8,8 @@ rectangle of C by itself.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numba import njit
 
@@ -23,6 +25,7 @@ from .tiles import CHUNK, SIDE
 _TILES, _VECTORS = 1 / 40, 1 / 16
 
 
+@lru_cache(maxsize=1024)  # a training step asks the same again
 def scratch_bytes(k: int, n: int, size: int) -> int:
     """Bytes of workspace of each thread; whole cache lines."""
     needed = vectors.scratch_bytes(k, n, size)
