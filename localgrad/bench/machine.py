@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 _PACKAGES = ("localgrad", "numpy", "numba", "llvmlite", "scipy", "torch", "jax", "jaxlib")
-_FEATURES = ("avx512f", "avx2", "fma", "asimd")
+_FEATURES = ("amx_bf16", "avx512f", "avx2", "fma", "asimd")
 
 
 def describe() -> dict[str, Any]:
