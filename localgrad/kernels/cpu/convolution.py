@@ -2,7 +2,8 @@
 
 Shapes are PyTorch's: input (batch, channels, height, width), weight (out, channels / groups,
 kernel_h, kernel_w).  Inputs may be channels-first or channels-last in memory; results are
-channels-last.  Two roads lead there: Winograd's tiles where they pay, the plain sum elsewhere.
+channels-last.  Three roads lead there (``convolution_roads``); the plain sum also takes what the
+others refuse.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ import numpy as np
 from . import arena
 from .convolution_forward import band_rows, forward, forward_scratch
 from .convolution_input import input_adjoint, plan
+from .convolution_roads import FORWARD, TILES, TO_INPUT, TO_WEIGHT, WINOGRAD, road
+from .convolution_tiles import by_tiles
+from .convolution_tiles_weight import weight_by_tiles
 from .convolution_weight import weight_adjoint, weight_plan
 from .layout import contiguous, image_memory
 from .microkernel import RELU, prepare
@@ -22,6 +26,8 @@ from .winograd_weight import weight_over_tiles
 from .workspace import workspace
 
 Pair = tuple[int, int]
+_FAST = {WINOGRAD: over_tiles, TILES: by_tiles}
+_FAST_WEIGHT = {WINOGRAD: weight_over_tiles, TILES: weight_by_tiles}
 _SMALL = 1 << 17  # multiply-adds below which one thread is quicker
 
 
@@ -50,8 +56,9 @@ def conv2d(
         weight = contiguous(weight)
         held = weight.reshape(-1) if bias is None else contiguous(bias)
         threads, flags, target = _threads(g), RELU if relu else 0, y.transpose(0, 2, 3, 1)
-        if over_tiles(g, False, memory, last, weight, held, bias is not None, target, flags,
-                      threads):
+        fast = _FAST.get(road(g, FORWARD, x.itemsize))
+        if fast and fast(g, False, memory, last, weight, held, bias is not None, target, flags,
+                         threads):
             return y
         rows = band_rows(g, x.itemsize, threads)
         work = workspace(forward_scratch(g, rows, x.itemsize, threads))
@@ -78,8 +85,9 @@ def conv2d_input(
     elif dx.size:
         memory, last = image_memory(upstream)
         threads, weight, target = _threads(g), contiguous(weight), dx.transpose(0, 2, 3, 1)
-        if over_tiles(g, True, memory, last, weight, weight.reshape(-1), False, target, 0,
-                      threads):
+        fast = _FAST.get(road(g, TO_INPUT, dx.itemsize))
+        if fast and fast(g, True, memory, last, weight, weight.reshape(-1), False, target, 0,
+                         threads):
             return dx
         *how, scratch = plan(g, dx.itemsize, threads)
         input_adjoint(memory, last, weight, target, tuple(g), *how, workspace(scratch), threads)
@@ -108,7 +116,8 @@ def conv2d_weight(
     memory, x_last = image_memory(x)
     upstream, upstream_last = image_memory(upstream)
     threads = _threads(g)
-    if weight_over_tiles(g, memory, x_last, upstream, upstream_last, dweight, dbias, threads):
+    fast = _FAST_WEIGHT.get(road(g, TO_WEIGHT, x.itemsize))
+    if fast and fast(g, memory, x_last, upstream, upstream_last, dweight, dbias, threads):
         return dweight, dbias if bias else None
     rows, block, scratch = weight_plan(g, x.itemsize, threads)
     weight_adjoint(memory, x_last, upstream, upstream_last, dweight, dbias, tuple(g), rows, block,

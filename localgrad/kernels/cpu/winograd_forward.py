@@ -34,8 +34,6 @@ from .workspace import workspace
 
 PRODUCTS = TILE * TILE  # of a tile: one for each pair of points
 _TILES = 64  # tiles of a work item, at least: fewer would read the kernels too often
-_TILE_COST = 400  # transforming one channel of a tile to and fro, in multiply-adds
-_KERNEL_COST = 150  # transforming one kernel
 _LARGEST = 1 << 24  # bytes of all transformed kernels
 
 
@@ -69,19 +67,12 @@ def _ceil(a: int, b: int) -> int:
 
 @lru_cache(maxsize=256)
 def suits(g: Geometry, size: int) -> bool:
-    """Whether the transforms cost less than the multiplications that they save."""
+    """Whether a convolution can go this way: channels fill vectors, all kernels fit the cache."""
     lanes = host().lanes(size)
-    if (g.kernel_h != g.kernel_w or g.kernel_h not in KERNELS or g.groups != 1
-            or g[7:9] != (1, 1) or g[11:13] != (1, 1)  # stride, dilation
-            or g.channels % lanes or g.out_channels % lanes):
-        return False
-    side = outputs_of(g.kernel_h)
-    kernels = g.channels * g.out_channels
-    tiles = g.batch * _ceil(g.out_h, side) * _ceil(g.out_w, side)
-    here = (tiles * (PRODUCTS * kernels + _TILE_COST * (g.channels + g.out_channels))
-            + _KERNEL_COST * kernels)
-    plain = g.batch * g.out_h * g.out_w * g.kernel_h * g.kernel_w * kernels
-    return here < 0.8 * plain and PRODUCTS * kernels * size <= _LARGEST
+    return (g.kernel_h == g.kernel_w and g.kernel_h in KERNELS and g.groups == 1
+            and (g.stride_h, g.stride_w) == (g.dilation_h, g.dilation_w) == (1, 1)
+            and g.channels % lanes == g.out_channels % lanes == 0
+            and PRODUCTS * g.channels * g.out_channels * size <= _LARGEST)
 
 
 @lru_cache(maxsize=256)
@@ -263,14 +254,12 @@ def over_tiles(
     g: Geometry, adjoint: bool, x: np.ndarray, x_last: bool, weight: np.ndarray, bias: np.ndarray,
     has_bias: bool, y: np.ndarray, flags: int, threads: int,
 ) -> bool:
-    """Fill ``y``, channels last; False where it is left to the plain sum.
+    """Fill ``y``, channels last; False where a result is not finite.
 
-    That is where tiles do not pay, and where a result is not finite: infinity and NaN spread
-    through a tile, where the plain sum keeps them to the outputs that depend on them.
+    Infinity and NaN spread through a tile; the plain sum keeps them to the outputs that depend on
+    them.
     """
     size = y.itemsize
-    if not suits(g, size):
-        return False
     w = walk(g, adjoint, size, threads)
     finite = np.ones(threads, np.bool_)
     own = _own(w, host().lanes(size) * host().vectors)

@@ -24,7 +24,7 @@ from .winograd import (
     transform_upstream_3,
     transform_upstream_5,
 )
-from .winograd_forward import PRODUCTS, Walk, item, items, load_points, suits, walk
+from .winograd_forward import PRODUCTS, Walk, item, items, load_points, walk
 from .workspace import workspace
 
 
@@ -143,8 +143,6 @@ def weight_over_tiles(
     """Fill ``dweight`` and, unless it is empty, ``dbias``; False where it is left to the plain
     sum, as ``over_tiles`` does."""
     size = x.itemsize
-    if not suits(g, size):
-        return False
     w = walk(g, False, size, threads)
     own = _own(w, host().lanes(size))
     _over_tiles(x, x_last, dy, dy_last, dweight, dbias, w, own, _upstream_band(w),

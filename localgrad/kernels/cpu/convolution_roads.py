@@ -1,0 +1,101 @@
+"""Which of three roads a member of the convolution triple takes: the cheapest by these estimates.
+
+``PLAIN`` multiplies window by window with vectors, ``WINOGRAD`` saves multiplications at the price
+of transforms, ``TILES`` multiplies window by window with the processor's matrix tiles, at the
+price of splitting its operands.  The constants were fitted to measurements of all three, in
+nanoseconds of one thread of a processor that has the tiles; only their ratios matter.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from .convolution_tiles import walk
+from .convolution_tiles_weight import walk as weight_walk
+from .host import host
+from .tiles import SIDE
+from .window import Geometry
+from .winograd import outputs_of
+from .winograd_forward import PRODUCTS, suits
+
+PLAIN, WINOGRAD, TILES = "plain", "winograd", "tiles"
+FORWARD, TO_INPUT, TO_WEIGHT = "forward", "to input", "to weight"
+
+_VECTOR_SUMS = 80  # multiply-adds by vectors in a nanosecond
+_NARROW_SUMS = 60  # the same where a row of results is one vector
+_MOVE = 0.15  # nanoseconds of bringing an element of an image to its place
+_WINOGRAD_SUMS = 66  # multiply-adds in a nanosecond, interleaved with transforms
+_TRANSFORM = {3: 550, 5: 200}  # of one channel of a tile to and fro, in multiply-adds
+_TRANSFORM_KERNEL = 150
+_STEP = 27.0  # nanoseconds of a product of whole matrix tiles, 16 x 16 x 16
+_LEAST_STEP = 0.45  # how much of that a product of few rows takes
+_SPLIT = 0.45  # nanoseconds of splitting an element of an image
+_SPLIT_TURNED = 0.6  # the same where x and dy are split for their products
+_SPLIT_WEIGHT = 0.6
+_START = 20_000  # nanoseconds before the first product by matrix tiles
+_PREFERENCE = 0.88  # for the plain road, where others promise little
+
+
+def _ceil(a: int, b: int) -> int:
+    return -(-a // b)
+
+
+@lru_cache(maxsize=256)
+def road(g: Geometry, member: str, size: int) -> str:
+    """The road of one member for an element size."""
+    costs = {PLAIN: _PREFERENCE * _plain(g, member, size)}
+    if suits(g, size):
+        costs[WINOGRAD] = _winograd(g)
+    if size == 4 and host().tiles:
+        costs[TILES] = _START + _tiles(g, member)
+    return min(costs, key=costs.__getitem__)
+
+
+def _weights(g: Geometry) -> int:
+    return g.out_channels * g.channels // g.groups * g.kernel_h * g.kernel_w
+
+
+def _plain(g: Geometry, member: str, size: int) -> float:
+    """Vectors are filled along the outputs, or the inputs where these are what is made."""
+    lanes = host().lanes(size)
+    inputs, outputs = g.channels // g.groups, g.out_channels // g.groups
+    wide, deep = (inputs, outputs) if member == TO_INPUT else (outputs, inputs)
+    products = g.groups * _ceil(wide, lanes) * lanes * deep * g.kernel_h * g.kernel_w
+    speed = _NARROW_SUMS if wide <= lanes else _VECTOR_SUMS
+    met = g.batch * g.channels * g.height * g.width
+    return g.batch * g.out_h * g.out_w * products / speed + _MOVE * met
+
+
+def _winograd(g: Geometry) -> float:
+    side = outputs_of(g.kernel_h)
+    kernels = g.channels * g.out_channels
+    tiles = g.batch * _ceil(g.out_h, side) * _ceil(g.out_w, side)
+    transforms = _TRANSFORM[g.kernel_h] * (g.channels + g.out_channels)
+    return (tiles * (PRODUCTS * kernels + transforms) + _TRANSFORM_KERNEL * kernels) \
+        / _WINOGRAD_SUMS
+
+
+def _rows(count: int) -> tuple[int, float]:
+    """Tiles of so many rows, and what a product of one costs."""
+    tiles = _ceil(count, SIDE)
+    return tiles, _STEP * (_LEAST_STEP + (1 - _LEAST_STEP) * _ceil(count, tiles) / SIDE)
+
+
+def _tiles(g: Geometry, member: str) -> float:
+    inputs, outputs = g.channels // g.groups, g.out_channels // g.groups
+    products = g.groups * g.kernel_h * g.kernel_w * _ceil(inputs, SIDE) * _ceil(outputs, SIDE)
+    made = g.batch * g.out_channels * g.out_h * g.out_w
+    if member == TO_WEIGHT:
+        w, _ = weight_walk(g, 1)
+        _, step = _rows(outputs)
+        pixels = g.batch * _ceil(w.steps * w.pitch, SIDE)
+        met = g.batch * g.channels * g.height * w.columns
+        return pixels * products * step + _SPLIT_TURNED * (made + met + _weights(g))
+    v, _ = walk(g, member == TO_INPUT, 1)
+    length, lines = _ceil(v.out_w, v.phases_w), v.steps
+    if length == v.columns and v.taps == 1:
+        length, lines = length * lines, 1
+    across, step = _rows(length)
+    met = g.batch * v.groups * v.inputs * v.columns * v.height
+    return (g.batch * lines * across * products * step + _SPLIT * met
+            + _SPLIT_WEIGHT * _weights(g))

@@ -1,0 +1,315 @@
+"""Matrix tiles with an element a word: what a convolution needs, whose windows overlap.
+
+    left:   (h, m)  (h, l)            right:   (h', h')  (m', m')  (l', h')
+    h h' + m h'  +  h m' + m m'  +  h l' + l h'
+
+The unit multiplies words that hold two bfloat16 numbers.  ``tiles`` pairs two elements in a word
+and makes six products of three parts; here a word holds two parts of one element, and three
+products of whole tiles make the same sum in the same time.  A row of 16 words is then 16 channels
+of one pixel, and the tile of any window offset begins at another row of the same packed image.
+
+A tile has up to 16 rows and 16 columns.  A part's rows lie 64 bytes apart; ``configure`` sets how
+many rows and columns count, so that a line of 14 pixels costs 14 rows and needs no padding.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+from llvmlite import ir
+from numba import njit
+from numba.core import types
+from numba.extending import intrinsic
+
+from .emit import POINTER, WORD, counted_loop, external, word
+from .host import CACHE
+from .tiles import LARGEST, SIDE, SMALLEST
+
+ROW = 64  #: bytes of a row of a tile
+PART = SIDE * ROW  #: bytes of one part of a whole tile
+LEFT_PARTS, RIGHT_PARTS = 2, 3
+
+_VOID = ir.VoidType()
+_LEFT, _RIGHT = 4, 6  # the first of two tile registers of A and of B; 0 to 3 hold C
+_SINGLE, _WHOLE = ir.VectorType(ir.FloatType(), SIDE), ir.VectorType(ir.IntType(32), SIDE)
+_HIGH_HALF = 0xFFFF0000
+
+
+def _instruction(builder: Any, name: str, arguments: list[Any]) -> None:
+    kind = ir.FunctionType(_VOID, [argument.type for argument in arguments])
+    builder.call(external(builder.module, f"llvm.x86.{name}", kind), arguments)
+
+
+def _register(number: int) -> Any:
+    return ir.Constant(ir.IntType(8), number)
+
+
+def _at(builder: Any, place: Any) -> Any:
+    return builder.inttoptr(place, POINTER)
+
+
+@intrinsic
+def configure(typingctx: Any, place: Any, rows: Any, columns: Any) -> Any:
+    """Give this thread tile registers for ``rows x columns`` of C; ``place`` has 64 spare bytes."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        place, rows, columns = values
+        eight = [builder.trunc(value, ir.IntType(8)) for value in (
+            rows, builder.shl(columns, word(2)))]
+        side, row = (ir.Constant(ir.IntType(8), value) for value in (SIDE, ROW))
+
+        def store(index: int, value: Any) -> None:
+            builder.store(value, _at(builder, builder.add(place, word(index))), align=1)
+
+        for index in range(8):
+            store(8 * index, ir.Constant(WORD, 1 if index == 0 else 0))
+        for number in range(8):
+            high, wide = (eight[0], eight[1])
+            if number >= _RIGHT:
+                high = side
+            elif number >= _LEFT:
+                wide = row
+            store(16 + 2 * number, wide)
+            store(48 + number, high)
+        _instruction(builder, "ldtilecfg", [_at(builder, place)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), codegen
+
+
+def _split_function(module: ir.Module, right: bool, gathered: bool) -> ir.Function:
+    """``split_left`` or ``split_right`` as a function of its own, made once a module."""
+    name = f"localgrad_split_words_{'right' if right else 'left'}_{'far' if gathered else 'near'}"
+    if name in module.globals:
+        return module.globals[name]
+    function = ir.Function(module, ir.FunctionType(WORD, [WORD] * 7), name)
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    target, part, source, row_step, column_step, rows, valid = function.args
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    lanes = ir.Constant(_WHOLE, list(range(SIDE)))
+    undefined = ir.Constant(_WHOLE, ir.Undefined)
+    bit = ir.IntType(1)
+
+    def spread(value: Any, kind: ir.VectorType) -> Any:
+        first = builder.insert_element(ir.Constant(kind, ir.Undefined), value, word(0))
+        return builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined),
+                                      ir.Constant(_WHOLE, [0] * SIDE))
+
+    def every(value: int) -> Any:
+        return ir.Constant(_WHOLE, [value] * SIDE)
+
+    mask = builder.icmp_signed("<", lanes, spread(
+        builder.trunc(valid, ir.IntType(32)), undefined.type))
+    nothing = ir.Constant(_SINGLE, [0.0] * SIDE)
+    masks = ir.VectorType(bit, SIDE)
+    if gathered:
+        far = ir.VectorType(WORD, SIDE)
+        steps = builder.mul(spread(column_step, far), ir.Constant(far, list(range(SIDE))))
+        pointers = ir.VectorType(POINTER, SIDE)
+        load = external(module, "llvm.masked.gather.v16f32.v16p0", ir.FunctionType(
+            _SINGLE, [pointers, ir.IntType(32), masks, _SINGLE]))
+    else:
+        load = external(module, "llvm.masked.load.v16f32.p0", ir.FunctionType(
+            _SINGLE, [POINTER, ir.IntType(32), masks, _SINGLE]))
+
+    def rounded(value: Any) -> Any:
+        """To the nearest bfloat16, as the word of a float32."""
+        bits = builder.add(builder.bitcast(value, _WHOLE), every(0x8000))
+        return builder.and_(bits, every(_HIGH_HALF))
+
+    def pair(high: Any, low: Any) -> Any:
+        return builder.or_(high, builder.lshr(low, every(16)))
+
+    larger = external(module, "llvm.umax.v16i32", ir.FunctionType(_WHOLE, [_WHOLE, _WHOLE]))
+
+    def row(state: list[Any]) -> list[Any]:
+        to, start, most = state
+        if gathered:
+            places = builder.inttoptr(builder.add(steps, spread(start, far)), pointers)
+        else:
+            places = _at(builder, start)
+        value = builder.call(load, [places, ir.Constant(ir.IntType(32), 4), mask, nothing])
+        high = rounded(value)
+        rest = builder.fsub(value, builder.bitcast(high, _SINGLE))
+        middle = rounded(rest)
+        low = builder.and_(builder.bitcast(
+            builder.fsub(rest, builder.bitcast(middle, _SINGLE)), _WHOLE), every(_HIGH_HALF))
+        words = [pair(high, high), pair(middle, middle), pair(low, high)] if right else [
+            pair(high, middle), pair(high, low)]
+        place = to
+        for value_ in words:
+            builder.store(value_, _at(builder, place), align=ROW)
+            place = builder.add(place, part)
+        magnitude = builder.shl(builder.bitcast(value, _WHOLE), every(1))
+        return [builder.add(to, word(ROW)), builder.add(start, row_step),
+                builder.call(larger, [most, magnitude])]
+
+    *_, most = counted_loop(builder, rows, [target, source, every(0)], row)
+    largest = external(module, "llvm.vector.reduce.umax.v16i32",
+                       ir.FunctionType(ir.IntType(32), [_WHOLE]))
+    builder.ret(builder.zext(builder.call(largest, [most]), WORD))
+    return function
+
+
+def _split(right: bool, gathered: bool) -> Any:
+    @intrinsic
+    def split(typingctx: Any, arguments: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            plain = [builder.extract_value(values[0], index) for index in range(7)]
+            return builder.call(_split_function(builder.module, right, gathered), plain)
+
+        return types.int64(arguments), codegen
+
+    return split
+
+
+#: ``split((target, part, source, row_step, column_step, rows, valid))`` writes rows of words:
+#: ``part`` bytes lead from one part to the next, ``row_step`` and ``column_step`` (bytes) through
+#: the source, of which ``valid`` columns exist; the others are zero.  Returns the largest
+#: magnitude, for ``special``.  The ``far`` one is for columns that do not lie side by side.
+split_left = _split(False, False)
+split_right = _split(True, False)
+split_right_far = _split(True, True)
+
+
+@njit(cache=CACHE)
+def special(most):  # type: ignore[no-untyped-def]
+    """Whether numbers of this largest magnitude are such as the unit would get wrong."""
+    return most >= LARGEST or 0 < most < SMALLEST
+
+
+RESUME = 1  #: a start: go on from what C holds
+PLACES = 12 * 8  #: bytes of a block's addresses
+_BLOCK = ["places", "c_row", "c_column", "a_row", "a_part", "b_row", "b_part",
+          "n1", "a1", "b1", "n2", "a2", "b2", "n3", "a3", "b3", "start"]
+_SHAPES = [(1, 1), (1, 2), (1, 3), (1, 4), (2, 1), (2, 2), (3, 1), (4, 1)]
+
+
+def _block_function(module: ir.Module, rows: int, columns: int) -> ir.Function:
+    """A block of ``rows x columns`` tiles of C as a function of its own, made once a module."""
+    name = f"localgrad_word_block_{rows}_{columns}"
+    if name in module.globals:
+        return module.globals[name]
+    function = ir.Function(module, ir.FunctionType(_VOID, [WORD] * len(_BLOCK)), name)
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    given = dict(zip(_BLOCK, function.args, strict=True))
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    places = list(product(range(rows), range(columns)))
+
+    def given_place(index: int) -> Any:
+        where = builder.add(given["places"], word(8 * index))
+        return builder.load(_at(builder, where), align=8, typ=WORD)
+
+    c = [given_place(i) for i in range(rows)]
+    operands = {"a": [given_place(4 + i) for i in range(rows)],
+                "b": [given_place(8 + j) for j in range(columns)]}
+
+    def ahead(base: Any, step: Any, number: int) -> Any:
+        return builder.add(base, builder.mul(step, word(number)))
+
+    def each(name: str, base: Any, stride: Any) -> None:
+        for i, j in places:
+            place = ahead(base(i), given["c_column"], j)
+            _instruction(builder, name, [
+                _register(i * columns + j), _at(builder, place), stride])
+
+    zero, held, begin = (builder.append_basic_block(name) for name in ("zero", "held", "begin"))
+    builder.cbranch(builder.icmp_signed("==", given["start"], word(0)), zero, held)
+    builder.position_at_end(zero)
+    for i, j in places:
+        _instruction(builder, "tilezero", [_register(i * columns + j)])
+    builder.branch(begin)
+    builder.position_at_end(held)
+    # From C itself, or from a row of biases.
+    own = builder.icmp_signed("==", given["start"], word(RESUME))
+    each("tileloadd64", lambda i: builder.select(own, c[i], given["start"]),
+         builder.select(own, given["c_row"], word(0)))
+    builder.branch(begin)
+    builder.position_at_end(begin)
+
+    def load(side: str, number: int, moved: Any, part: int) -> None:
+        first = _LEFT if side == "a" else _RIGHT
+        place = ahead(builder.add(operands[side][number], moved), given[f"{side}_part"], part)
+        _instruction(builder, "tileloadd64", [
+            _register(first + number % 2), _at(builder, place), given[f"{side}_row"]])
+
+    def multiply(i: int, j: int) -> None:
+        _instruction(builder, "tdpbf16ps", [
+            _register(i * columns + j), _register(_LEFT + i % 2), _register(_RIGHT + j % 2)])
+
+    # The largest product comes last.
+    def step(state: list[Any]) -> list[Any]:
+        a, b = state
+        if rows <= 2 and columns <= 2:
+            held = None
+            for left, right in ((1, 2), (0, 1), (0, 0)):
+                if left != held:
+                    for i in range(rows):
+                        load("a", i, a, left)
+                held = left
+                for j in range(columns):
+                    load("b", j, b, right)
+                for i, j in places:
+                    multiply(i, j)
+        elif columns == 1:
+            for left, rights in ((1, (2,)), (0, (1, 0))):
+                for right in rights:
+                    load("b", 0, b, right)
+                    for i in range(rows):
+                        load("a", i, a, left)
+                        multiply(i, 0)
+        else:
+            held = None
+            for left, right in ((1, 2), (0, 1), (0, 0)):
+                if left != held:
+                    load("a", 0, a, left)
+                held = left
+                for j in range(columns):
+                    load("b", j, b, right)
+                    multiply(0, j)
+        return [builder.add(a, given["a3"]), builder.add(b, given["b3"])]
+
+    def loop(level: int) -> Any:
+        def body(state: list[Any]) -> list[Any]:
+            counted_loop(builder, given[f"n{level + 1}"], list(state),
+                         step if level == 2 else loop(level + 1))
+            return [builder.add(state[0], given[f"a{level}"]),
+                    builder.add(state[1], given[f"b{level}"])]
+
+        return body
+
+    counted_loop(builder, given["n1"], [word(0), word(0)], loop(1))
+    each("tilestored64", lambda i: c[i], given["c_row"])
+    builder.ret_void()
+    return function
+
+
+@intrinsic
+def word_block(typingctx: Any, rows: Any, columns: Any, arguments: Any) -> Any:
+    """``C = start + sum of A @ B`` for up to four tiles: 1 x 1 to 1 x 4, 2 x 2, 2 x 1 to 4 x 1.
+
+    ``arguments`` are addresses and bytes.  ``places`` is the address of 12 addresses: of C for
+    up to four tiles of rows, of A for the same, and of B for up to four tiles of columns.  Then
+    ``c_row, c_column`` through C; ``a_row, a_part, b_row, b_part``: from row to row, from part to
+    part; three loops of the sum, each a count and the steps of A and of B; and ``start``, a bias,
+    ``RESUME`` to go on from C, or 0.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        plain = [builder.extract_value(values[2], index) for index in range(len(_BLOCK))]
+        case = builder.add(builder.shl(values[0], word(3)), values[1])
+        done = builder.append_basic_block("done")
+        choice = builder.switch(case, done)
+        for rows_, columns_ in _SHAPES:
+            block = builder.append_basic_block("case")
+            choice.add_case(word(8 * rows_ + columns_), block)
+            builder.position_at_end(block)
+            builder.call(_block_function(builder.module, rows_, columns_), plain)
+            builder.branch(done)
+        builder.position_at_end(done)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, arguments), codegen
