@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from inspect import Signature
 from pathlib import Path
 from typing import Any
 
@@ -168,3 +170,37 @@ def no_attribute(module: str, name: str, known: list[str]) -> NoAttribute:
     if name in ("_registered", "_passing"):
         hint = f" Begin {module}.__init__ with `super().__init__()`."
     return NoAttribute(f"{module} has no attribute {name!r}.{hint}")
+
+
+ELSEWHERE = {
+    "learning_rate": "lr",
+    "decay": "weight_decay",
+    "rate": "p",
+    "units": "out_features",
+    "filters": "out_channels",
+    "strides": "stride",
+    "batchsize": "batch_size",
+    "data": "dataset",
+}
+"""What other libraries call an argument."""
+
+
+def wrong_arguments(
+    name: str, cause: TypeError, signature: Signature, options: Iterable[str], where: str
+) -> DeclarationError:
+    """A class was called with arguments that its `__init__` does not take."""
+    import difflib
+
+    known = list(signature.parameters)
+    hint = ""
+    for option in options:
+        if option not in known:
+            near = [ELSEWHERE.get(option, ""), *difflib.get_close_matches(option, known, n=1)]
+            meant = next((n for n in near if n in known), None)
+            hint = f" Write {meant}=… for {option}=…" if meant else ""
+            break
+    shown = ", ".join(
+        p.name if p.default is p.empty else f"{p.name}={p.default!r}"
+        for p in signature.parameters.values()
+    )
+    return DeclarationError(f"{name}: {cause}{_at(where)}.{hint}\n  It is {name}({shown}).")

@@ -111,6 +111,15 @@ def shuffle_and_sampler(where: str) -> DataError:
     )
 
 
+def no_dataset(got: Any, where: str) -> DataError:
+    """A loader was given something that holds no examples."""
+    return DataError(
+        f"a DataLoader takes a data set, whose examples are dataset[0], dataset[1], …; "
+        f"{got!r} has none{_at(where)}.\n"
+        "  Write lg.data.DataLoader(lg.data.TensorDataset(x, y), batch_size=32)."
+    )
+
+
 def not_positive(name: str, value: Any, where: str) -> DataError:
     """A count that must be at least one."""
     return DataError(f"{name}={value!r} must be at least 1{_at(where)}.")

@@ -1,5 +1,6 @@
 """What a mistake is told: what is wrong, at which line, in which module, and what would do."""
 
+import copy
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -233,3 +234,41 @@ def test_a_misshapen_entry_is_told_what_would_fit() -> None:
         layer.load_state_dict(state | {"weight": lg.zeros((5, 5))})
     state.pop("weight")
     layer.load_state_dict(state, strict=False)
+
+
+WEIGHT = [nn.Parameter(np.ones(2, "f4"))]
+
+
+@pytest.mark.parametrize(
+    "call, says, advises",
+    [
+        (lambda: lg.optim.Adam(WEIGHT, learning_rate=0.1), "'learning_rate'", "Write lr=…"),
+        (lambda: lg.optim.SGD(WEIGHT, momentun=0.9), "'momentun'", "Write momentum=…"),
+        (lambda: nn.Linear(3, 4, biass=False), "'biass'", "Linear(in_features, out_features, bias"),
+        (lambda: nn.Linear(3), "'out_features'", "Linear(in_features, out_features, bias=True"),
+        (lambda: nn.Conv2d(3, 4), "Conv2d: missing", "out_channels, kernel_size, stride=1"),
+        (lambda: nn.ReLU(True, 3), "too many", "ReLU(inplace=False)"),
+        (lambda: lg.data.DataLoader([1, 2], batchsize=2), "'batchsize'", "Write batch_size=…"),
+        (lambda: lg.data.DataLoader(3), "3 has none", "TensorDataset(x, y)"),
+    ],
+)
+def test_arguments_that_a_class_does_not_take(
+    call: Callable[[], object], says: str, advises: str
+) -> None:
+    with pytest.raises(lg.errors.LocalgradError) as caught:
+        call()
+    message = str(caught.value)
+    assert says in message and advises in message
+    assert f"{Path(__file__).name}:" in message
+
+
+def test_a_users_class_is_told_of_its_own_arguments() -> None:
+    class Net(nn.Module):
+        def __init__(self, width: int, *, depth: int = 2) -> None:
+            super().__init__()
+            self.layer = nn.Linear(width, depth)
+
+    with pytest.raises(TypeError, match=r"Write depth=…(.|\n)*Net\(width, depth=2\)"):
+        Net(3, dept=4)
+    assert Net(3, depth=4).layer.out_features == 4
+    assert copy.copy(Net(3)).layer.in_features == 3

@@ -11,12 +11,13 @@ from typing import Any
 import numpy
 
 from localgrad import errors_of_runs as errors
+from localgrad.construction import Constructed
 from localgrad.data.collate import default_collate
 from localgrad.data.dataset import as_generator
 from localgrad.graph.record import here
 
 
-class DataLoader:
+class DataLoader(Constructed):
     """Batches of `dataset`, in order or shuffled anew in each epoch.
 
     Names and defaults are those of `torch.utils.data.DataLoader`. `generator` is a NumPy generator
@@ -45,6 +46,8 @@ class DataLoader:
         *,
         generator: Any = None,
     ) -> None:
+        if not hasattr(dataset, "__getitem__"):
+            raise errors.no_dataset(dataset, here())
         if batch_size is not None and batch_size < 1:
             raise errors.not_positive("batch_size", batch_size, here())
         if shuffle and (sampler is not None or batch_sampler is not None):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from localgrad import errors_of_modules as errors
+from localgrad.construction import Constructed
 from localgrad.graph.record import state
 from localgrad.nn import states
 from localgrad.nn.parameter import Parameter
@@ -16,7 +17,7 @@ Self = TypeVar("Self", bound="Module")
 PARAMETER, BUFFER, MODULE = "parameter", "buffer", "module"
 
 
-class Module:
+class Module(Constructed):
     """The base of every network: subclass it, assign layers in `__init__`, write `forward`.
 
     What is assigned as an attribute is found by its type: a Parameter is learned, a Module is a

@@ -8,6 +8,7 @@ from typing import Any
 import numpy
 
 from localgrad import errors_of_optimisers as errors
+from localgrad.construction import Constructed
 from localgrad.graph.mutation import note_mutation
 from localgrad.graph.record import enable_grad, here
 from localgrad.local.operation import as_raw
@@ -15,7 +16,7 @@ from localgrad.nn.parameter import Parameter
 from localgrad.tensor import Tensor
 
 
-class Optimizer:
+class Optimizer(Constructed):
     """The base of the optimisers: subclass it, and write `update` for one group.
 
     `param_groups` are dictionaries of parameters and numbers (`lr`, …), which may be changed
