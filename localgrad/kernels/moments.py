@@ -64,3 +64,17 @@ def best(alone: bool = False) -> tuple[Any, Any, Any, Any]:
     if alone:
         return moments.measure_alone, moments.join_alone, moments.contiguous, moments.same
     return moments.measure, moments.join, moments.contiguous, moments.same
+
+
+@cache
+def by_team(library: str) -> Any:
+    """The kernels of ``cpu/moments_by_team.py``, on the threads of the OpenMP that ``library`` was
+    linked with; None where Numba is not installed.
+    """
+    if importlib.util.find_spec("numba") is None:
+        return None
+    from localgrad.kernels.cpu import moments_by_team
+    from localgrad.kernels.cpu.team import Team
+
+    Team(library)
+    return moments_by_team

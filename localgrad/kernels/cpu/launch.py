@@ -19,9 +19,18 @@ from .host import CACHE
 from .pool import BARRIER, LAUNCH
 
 
-@intrinsic(prefer_literal=False)
-def parallel(typingctx: Any, task: Any, arguments: Any, threads: Any) -> Any:
-    """Run ``task(*arguments, thread, threads)`` on ``threads`` threads and wait for all."""
+def launcher(symbol: str) -> Any:
+    """``parallel`` by the launch function of that name."""
+
+    @intrinsic(prefer_literal=False)
+    def launch_task(typingctx: Any, task: Any, arguments: Any, threads: Any) -> Any:
+        """Run ``task(*arguments, thread, threads)`` on ``threads`` threads and wait for all."""
+        return _launching(symbol, typingctx, task, arguments)
+
+    return launch_task
+
+
+def _launching(symbol: str, typingctx: Any, task: Any, arguments: Any) -> Any:
     task_signature = task.get_call_type(
         typingctx, (*arguments.types, types.intp, types.intp), {}
     )
@@ -56,7 +65,7 @@ def parallel(typingctx: Any, task: Any, arguments: Any, threads: Any) -> Any:
             place = builder.alloca(packed.type)
         builder.store(packed, place)
         launch = external(
-            builder.module, LAUNCH, ir.FunctionType(ir.VoidType(), [WORD, WORD, WORD])
+            builder.module, symbol, ir.FunctionType(ir.VoidType(), [WORD, WORD, WORD])
         )
         builder.call(
             launch,
@@ -66,6 +75,8 @@ def parallel(typingctx: Any, task: Any, arguments: Any, threads: Any) -> Any:
 
     return types.void(task, arguments, types.intp), codegen
 
+
+parallel = launcher(LAUNCH)
 
 #: Inside a task: ``barrier(threads)`` waits until every thread has come to it.
 barrier = types.ExternalFunction(BARRIER, types.void(types.int64))

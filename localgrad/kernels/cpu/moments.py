@@ -18,12 +18,13 @@ from numba.extending import intrinsic
 from localgrad.kernels.moments import INNER, NONFINITE, SQUARE, TOTAL, ZEROS
 
 from .arena import empty
+from .emit import widest
 from .host import CACHE
 from .launch import parallel, share
 from .pool import pool
 
 _BLOCK = 4096  # elements: a block that has to be read again is in the nearest cache
-_SHARED = 1 << 15  # elements from which on the threads share the work
+SHARED = 1 << 15  # elements from which on the threads share the work
 # A block's sum of squares that float32 can be trusted with: squares that underflow are too small
 # to count, and none has overflowed.
 _SMALLEST, _LARGEST = 1e-28, 1e37
@@ -34,6 +35,7 @@ _fast = {"reassoc", "contract", "nsz"}
 @njit(cache=CACHE, fastmath=_fast)
 def _sums(x: Any) -> tuple[float, float, float]:
     """(Σx², Σx, zeros) in the precision of ``x``."""
+    widest()
     one, none = x.dtype.type(1), x.dtype.type(0)
     square = total = zeros = none
     for i in range(x.size):
@@ -95,24 +97,30 @@ def measure_alone(x: Any, table: Any, index: int) -> float:
 
 
 @njit(cache=CACHE)
-def _measure_task(x: Any, rows: Any, thread: int, threads: int) -> None:
+def measure_task(x: Any, rows: Any, thread: int, threads: int) -> None:
     low, high = share(-(-x.size // _BLOCK), thread, threads)
     _measure_part(x[low * _BLOCK : high * _BLOCK], rows[thread])
 
 
 @njit(cache=CACHE)
+def added_up(rows: Any, row: Any) -> float:
+    """Write the sum of what the threads found into ``row``; return Σx²."""
+    for column in range(row.size):
+        row[column] = rows[:, column].sum()
+    row[INNER] = row[SQUARE]
+    return row[SQUARE]
+
+
+@njit(cache=CACHE)
 def _measure_together(x: Any, table: Any, index: int, threads: int) -> float:
     rows = np.zeros((threads, table.shape[1]))
-    parallel(_measure_task, (x, rows), threads)  # type: ignore[call-arg]
-    for column in range(table.shape[1]):
-        table[index, column] = rows[:, column].sum()
-    table[index, INNER] = table[index, SQUARE]
-    return table[index, SQUARE]
+    parallel(measure_task, (x, rows), threads)  # type: ignore[call-arg]
+    return added_up(rows, table[index])
 
 
 def measure(x: Any, table: Any, index: int) -> float:
     """Write the moments of the contiguous vector ``x`` into row ``index``; return Σx²."""
-    if x.size < _SHARED:
+    if x.size < SHARED:
         return measure_alone(x, table, index)
     return _measure_together(x, table, index, pool.threads)
 
@@ -130,6 +138,7 @@ def _pointer(typingctx: Any, address: Any, like: Any) -> Any:
 @njit(cache=CACHE, fastmath=_fast)
 def _part_sums(x: Any, whole: Any, gap: Any) -> tuple[float, float, float, float]:
     """(Σx², Σx, ⟨x, whole⟩, zeros) in the precision of ``x``, which is taken from ``gap``."""
+    widest()
     one, none = x.dtype.type(1), x.dtype.type(0)
     square = total = inner = zeros = none
     for i in range(x.size):
@@ -182,7 +191,7 @@ def _join_part(addresses: Any, total: Any, low: int, high: int, rows: Any) -> fl
 
 
 @njit(cache=CACHE)
-def _join_task(
+def join_task(
     addresses: Any, total: Any, rows: Any, differences: Any, thread: int, threads: int
 ) -> None:
     low, high = share(-(-total.size // _BLOCK), thread, threads)
@@ -191,19 +200,22 @@ def _join_task(
 
 
 @njit(cache=CACHE)
-def _join(addresses: Any, total: Any, table: Any, first: int, threads: int) -> float:
-    count = addresses.size + 1
-    rows = np.zeros((threads, count, table.shape[1]))
-    differences = np.zeros(threads)
-    if threads > 1:
-        parallel(_join_task, (addresses, total, rows, differences), threads)  # type: ignore[call-arg]
-    else:
-        differences[0] = _join_part(addresses, total, 0, total.size, rows[0])
+def joined(rows: Any, differences: Any, table: Any, first: int) -> float:
+    """Write the sums of what the threads found into the table; return what is missing."""
+    count = rows.shape[1]
     for j in range(count):
         for column in range(table.shape[1]):
             table[first + j, column] = rows[:, j, column].sum()
     table[first + count - 1, INNER] = table[first + count - 1, SQUARE]
     return differences.sum()
+
+
+@njit(cache=CACHE)
+def _join_together(addresses: Any, total: Any, table: Any, first: int, threads: int) -> float:
+    rows = np.zeros((threads, addresses.size + 1, table.shape[1]))
+    differences = np.zeros(threads)
+    parallel(join_task, (addresses, total, rows, differences), threads)  # type: ignore[call-arg]
+    return joined(rows, differences, table, first)
 
 
 def join(parts: list[Any], total: Any, table: Any, first: int) -> float:
@@ -212,13 +224,13 @@ def join(parts: list[Any], total: Any, table: Any, first: int) -> float:
 
     Every part is contiguous and has ``total``'s size and dtype.
     """
-    alone = total.size * len(parts) < _SHARED
-    return _join(_addresses(parts), total, table, first, 1 if alone else pool.threads)
+    threads = 1 if total.size * len(parts) < SHARED else pool.threads
+    return _join_together(_addresses(parts), total, table, first, threads)
 
 
 def join_alone(parts: list[Any], total: Any, table: Any, first: int) -> float:
     """``join`` on the calling thread."""
-    return _join(_addresses(parts), total, table, first, 1)
+    return _join_together(_addresses(parts), total, table, first, 1)
 
 
 @njit(cache=CACHE, fastmath=_fast)
@@ -264,7 +276,7 @@ def same(x: Any, y: Any) -> bool:
     if not plain or not x.strides[-1] == y.strides[-1] == x.itemsize:
         return bool((x == y).all())
     rows = (..., *(None,) * (4 - x.ndim), slice(None))
-    threads = 1 if x.size < _SHARED else pool.threads
+    threads = 1 if x.size < SHARED else pool.threads
     return not _differ_anywhere(x[rows], y[rows], threads)
 
 
