@@ -21,6 +21,8 @@ from localgrad.torch.recorder import Recorder
 from localgrad.torch.statistics import densely
 from localgrad.torch.sweep import Sweep
 
+_ROUNDING = 1e-5  # of sums of squares
+
 Key = tuple[int, int, int]  # sweep, index of the node, and output (-1: the node itself)
 
 
@@ -184,6 +186,8 @@ class Build:
                 only = senders.get(target)
                 parts = [] if only is None else [Sent(*only, row, sweep.sums.get(target))]
                 join = Join(parts, -1)
+            if join.apart:
+                join = self._in_place(join, source.upstream.size)
             edges = [self._edge(number, sweep, source, part, scale) for part in join.parts]
             for edge in edges:
                 edge.slot = target[1]
@@ -194,13 +198,19 @@ class Build:
             if edge.gain is None and upstream is not None:
                 edge.gain = arithmetic.gain(edge.rms, upstream.rms)
 
+    def _in_place(self, join: Join, size: int) -> Join:
+        """Contributions that do not overlap, each among zeros in the size of their sum."""
+        add_up = self.recorder.meter.add_up
+        return join._replace(
+            parts=[part._replace(row=add_up([part.row], size)) for part in join.parts]
+        )
+
     def _edge(
         self, number: int, sweep: Sweep, source: NodeRecord, part: Sent, scale: float
     ) -> EdgeRecord:
         position = self.folded[number].get(part.consumer, (part.consumer, part.argument))
         consumer = self.node(number, position[0])
         found = self.recorder.meter.stats(part.row, scale)
-        own = part.consumer in sweep.nested and len(sweep.graph.entries[part.consumer].targets)
         edge = EdgeRecord(
             id=len(self.record.edges),
             source=source.id,
@@ -214,8 +224,6 @@ class Build:
             nonfinite=found.nonfinite,
             reduced_axes=names.reduced_axes(consumer.op, consumer.shape, source.shape),
         )
-        if own and "recomputed" in source.flags:
-            edge.name = f"recomputed {part.argument}"
         if part.tensor is not None:
             edge.contribution = densely(part.tensor) / scale
         self.sent[edge.id] = part
@@ -233,12 +241,18 @@ class Build:
     ) -> None:
         """Shares, cosines and what is left over."""
         meter, square = self.recorder.meter, scale * scale
-        total = meter.square(row) / square
-        summed = join.difference >= 0
-        inners = [meter.inner(part.row) / square if summed else total for part in join.parts]
+        total, gap = meter.square(row) / square, 0.0
+        if join.apart:
+            inners = [meter.square(part.row) / square for part in join.parts]
+            gap = abs(total - sum(inners))
+            gap = 0.0 if gap <= _ROUNDING * total else gap
+        elif join.difference >= 0:
+            inners = [meter.inner(part.row) / square for part in join.parts]
+            gap = meter.numbers[join.difference] / square
+        else:
+            inners = [total for _ in join.parts]
         arithmetic.reconcile(edges, inners, total, source.dtype)
         if edges:
-            gap = meter.numbers[join.difference] / square if summed else 0.0
             # What was overwritten differs from what was sent by at least their norms' difference.
             for before, position in join.overwritten:
                 now = join.parts[position].row

@@ -6,6 +6,7 @@ model, and the second one is called when ``forward`` raises too.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -40,7 +41,7 @@ class ModuleTracker:
         self.roots: list[nn.Module] = []  # without
         self.current: ModuleCall | None = None
         self._given: list[str] | None = None
-        self._paths: dict[int, tuple[int, str]] = {}
+        self._known: dict[nn.Module, ModuleCall] = {}
         self._stack: list[ModuleCall | None] = []
         self._handles: list[Any] = []
         if isinstance(model, dict):
@@ -117,26 +118,48 @@ class ModuleTracker:
         inner, wrappers = unwrap(root)
         number = len(self.roots)
         self.roots.append(inner)
+        known = self._known
         for wrapper in wrappers:
-            self._paths.setdefault(id(wrapper), (number, ""))
-        for name, module in inner.named_modules():
-            self._paths.setdefault(id(module), (number, plain_name(name)))
+            known.setdefault(wrapper, ModuleCall(number, "", type(wrapper).__name__))
+        for name, module in modules_below(inner):
+            known.setdefault(module, ModuleCall(number, plain_name(name), type(module).__name__))
 
     def _enter(self, module: nn.Module, arguments: Any) -> None:
-        place = self._paths.get(id(module))
-        if place is None:
-            above = self.current
+        above = self.current
+        self._stack.append(above)
+        call = self._known.get(module)
+        if call is None:
             if above is None:
                 self._add_root(module)
-                place = self._paths[id(module)]
+                call = self._known[module]
             else:  # made inside forward: named by its class, under its caller
-                place = above.root, joined(above.path, type(module).__name__)
-        self._stack.append(self.current)
-        self.current = ModuleCall(*place, type(module).__name__)
+                kind = type(module).__name__
+                call = ModuleCall(above.root, joined(above.path, kind), kind)
+        self.current = call
 
     def _leave(self, module: nn.Module, arguments: Any, output: Any) -> None:
         if self._stack:
             self.current = self._stack.pop()
+
+
+def modules_below(root: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """``root.named_modules()``, which takes a generator for every module, quickly."""
+    waiting: list[tuple[str, nn.Module]] = [("", root)]
+    seen: set[nn.Module] = set()
+    while waiting:
+        name, module = waiting.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        yield name, module
+        children = module._modules
+        if children:
+            prefix = name + "." if name else ""
+            waiting += [
+                (prefix + key, child)
+                for key, child in reversed(children.items())
+                if child is not None
+            ]
 
 
 def joined(prefix: str, name: str) -> str:
@@ -162,4 +185,6 @@ def unwrap(model: nn.Module) -> tuple[nn.Module, list[nn.Module]]:
 
 def plain_name(name: str) -> str:
     """Return a name without the mark that ``torch.compile`` leaves in it."""
+    if "_orig_mod" not in name:
+        return name
     return name.replace("._orig_mod", "").removeprefix("_orig_mod").removeprefix(".")

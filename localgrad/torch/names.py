@@ -111,7 +111,7 @@ def is_cast(op: str) -> bool:
 @cache
 def passes_through(op: str) -> bool:
     """Whether the operation may hand on the very gradient that it was given, or a view of it."""
-    return stem(op) in _VIEWS or stem(op) in ("add", "sub", "clone", "sum")
+    return rearranges(op) or stem(op) in ("expand", "flatten", "add", "sub", "clone")
 
 
 @cache

@@ -20,7 +20,7 @@ _SCALER = os.path.join(_TORCH, "amp", "grad_scaler.py")
 _STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _PACKAGES = os.path.join(_STANDARD, "site-packages") + os.sep
 
-_internal: dict[CodeType, bool] = {}
+_internal: dict[str, bool] = {}  # by file; a code object's hash is computed anew each time
 
 
 class Place(NamedTuple):
@@ -43,10 +43,13 @@ class Place(NamedTuple):
         return self.code.co_name
 
 
+_place = tuple.__new__  # a NamedTuple's own is a function of Python's
+
+
 def here(depth: int = 1) -> Place | None:
     """The user's line: outside PyTorch, this package and the standard library."""
     frame = user_frame(depth + 1)
-    return None if frame is None else Place(frame.f_code, frame.f_lineno)
+    return None if frame is None else _place(Place, (frame.f_code, frame.f_lineno))
 
 
 def user_frame(depth: int = 1) -> FrameType | None:
@@ -54,10 +57,10 @@ def user_frame(depth: int = 1) -> FrameType | None:
     frame: FrameType | None = sys._getframe(depth)
     known = _internal
     while frame is not None:
-        code = frame.f_code
-        internal = known.get(code)
+        file = frame.f_code.co_filename
+        internal = known.get(file)
         if internal is None:
-            internal = known[code] = is_internal(code.co_filename)
+            internal = known[file] = is_internal(file)
         if not internal:
             return frame
         frame = frame.f_back

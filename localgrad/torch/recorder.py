@@ -52,7 +52,7 @@ class Recorder:
     def __init__(self, model: Any, level: str, thresholds: Thresholds) -> None:
         self.level = level
         self.thresholds = thresholds
-        self.meter = Meter(quick=level == "norms")
+        self.meter = Meter()
         self.modules = ModuleTracker(model)
         self.watch = Watch(self.meter, self.modules, thresholds, level)
         self.log = self.watch.log
@@ -145,7 +145,7 @@ class Recorder:
         without = [t for t in outputs if isinstance(t, Tensor) and not t.requires_grad]
         for tensor in without:
             cuts = self.watch.cuts.behind(tensor)
-            self.lost.append(Lost(tensor, here(3), self.meter.add_all(tensor.detach()), cuts))
+            self.lost.append(Lost(tensor, here(3), self.meter.add(tensor.detach()), cuts))
         return not without
 
     def _run_first(self, engine: Any, outputs: Any, args: Any, kwargs: Any) -> Any:
@@ -183,7 +183,10 @@ class Recorder:
         if owner is not None:
             below = sweep.graph.entries[owner].order
             self._begin(sweep, outputs, args[0], self.watch.log, below, owner)
-        return engine(outputs, *args, **kwargs)
+        result = engine(outputs, *args, **kwargs)
+        if owner is not None:
+            sweep.resume(owner)
+        return result
 
     def _begin(
         self,
@@ -203,32 +206,31 @@ class Recorder:
                 if self.level != "norms":
                     sweep.seeds.append(torch.ones_like(output) if seed is None else seed.clone())
                 if isinstance(output, Tensor):
-                    sweep.root_rows[root] = self.meter.add_all(output.detach())
-        self._name_leaves(sweep.graph.entries[entries.start :])
-        sweep.listen(entries, roots, list(seeds), owner, self._hooked(sweep, entries, log))
-        for index in entries:
-            if sweep.graph.entries[index].is_custom:
+                    sweep.root_rows[root] = self.meter.add(output.detach())
+        leaves = [index for index in sweep.graph.leaves if index >= entries.start]
+        self._name_leaves([sweep.graph.entries[index].variable for index in leaves])
+        hooked = self._hooked(sweep, entries, leaves, log)
+        sweep.listen(entries, leaves, roots, list(seeds), owner, hooked)
+        for index in sweep.graph.custom:
+            if index >= entries.start:
                 sweep.surround(index, self._recompute, self._recomputed)
 
-    def _hooked(self, sweep: Sweep, entries: range, log: Log) -> list[Target]:
+    def _hooked(self, sweep: Sweep, entries: range, leaves: list[int], log: Log) -> list[Target]:
         """Where a hook of the user's may change a gradient: it is compared with what was sent."""
-        found: list[Target] = []
         all_entries = sweep.graph.entries
-        for index in entries:
-            entry = all_entries[index]
-            if entry.variable is not None:
-                if entry.variable._backward_hooks:
-                    found.append((index, 0))
-            elif log.hooked:
-                number = entry.node._sequence_nr()
+        found: list[Target] = [
+            (index, 0) for index in leaves if all_entries[index].variable._backward_hooks
+        ]
+        if log.hooked:
+            for index in entries:
+                number = all_entries[index].node._sequence_nr()
                 found += [(index, slot) for known, slot in log.hooked if known == number]
         return found
 
-    def _name_leaves(self, entries: list[Entry]) -> None:
+    def _name_leaves(self, variables: list[Any]) -> None:
         """Leaves that no module owns are called what the user's code calls them."""
-        for entry in entries:
-            variable = entry.variable
-            if variable is None or (self.modules.roots and isinstance(variable, nn.Parameter)):
+        for variable in variables:
+            if self.modules.roots and isinstance(variable, nn.Parameter):
                 continue
             if id(variable) not in self.variables:
                 name = name_of(variable)
@@ -274,23 +276,22 @@ class Recorder:
 
     def _note_gradients(self, sweep: Sweep, after: bool = False) -> None:
         """The ``.grad`` of every parameter before and after, where one was there before."""
-        meter, new = self.meter, []
+        meter, grads, entries = self.meter, sweep.grads, sweep.graph.entries
+        # Afterwards: those that were found in a checkpoint.
+        new = [index for index in sweep.graph.leaves if index not in sweep.parameter_rows]
         with torch.no_grad():
-            for index, entry in enumerate(sweep.graph.entries):
-                if entry.variable is None:
-                    continue
-                if index not in sweep.parameter_rows:  # afterwards: found in a checkpoint
-                    new.append((index, entry.variable))
-                grad = entry.variable.grad
-                if grad is None:
-                    continue
-                if not after:
-                    sweep.grads[index] = GradBefore(meter.add(grad.detach()), -1)
-                elif index in sweep.grads:
-                    row = meter.add(grad.detach())
-                    sweep.grads[index] = sweep.grads[index]._replace(after=row)
-            rows = meter.add_many([variable for _, variable in new])
-        sweep.parameter_rows.update(zip([index for index, _ in new], rows))
+            if after:
+                for index, found in grads.items():
+                    grad = entries[index].variable.grad
+                    if grad is not None:
+                        grads[index] = found._replace(after=meter.add(grad.detach()))
+            else:
+                for index in new:
+                    grad = entries[index].variable.grad
+                    if grad is not None:
+                        grads[index] = GradBefore(meter.add(grad.detach()), -1)
+            rows = meter.add_many([entries[index].variable for index in new])
+        sweep.parameter_rows.update(zip(new, rows))
 
     def _explain(self, sweep: Sweep, error: BaseException) -> None:
         """Find the operation that overwrote a value which a node had kept."""

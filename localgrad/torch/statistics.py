@@ -1,90 +1,100 @@
 """Norms and inner products of many tensors, measured on the device where they lie.
 
-On the CPU each tensor is read at once, while it is still in the cache. At level "norms" that is
-one product of the tensor with itself, by PyTorch; otherwise it is the same pass that measures
-localgrad's own arrays, on the calling thread alone: PyTorch's threads still spin for a while after
-an operation, and a second pool of threads would fight them for the cores. On an accelerator
-nothing may wait for the device: the tensors are collected, measured by the batch, and all numbers
-come over in one transfer at the end.
+On the CPU each tensor is read at once, while it is still in the cache, in one pass and by PyTorch's
+own threads: these spin for a while after an operation, and a second pool of threads would fight
+them for the cores. On an accelerator nothing may wait for the device: the tensors are collected,
+measured by the batch, and all numbers come over in one transfer at the end.
 """
 
 from __future__ import annotations
 
 import math
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from localgrad.kernels import moments
 from localgrad.kernels.moments import INNER, NONFINITE, SQUARE, TOTAL, ZEROS
-from localgrad.ledger import arithmetic
 from localgrad.ledger.measure import Moments, enrich
 from localgrad.ledger.model import Stats
 
 _BATCH = 64
 _SCARCE = (torch.bfloat16, torch.float16)
-_WIDE = (torch.float32, torch.float64)
-_SMALLEST, _LARGEST = 1e-28, 1e37  # between them a sum of squares in float32 can be trusted
+_SINGLE, _DOUBLE, _STRIDED = torch.float32, torch.float64, torch.strided
 
 
 class Meter:
-    """Measures tensors. What it returns are numbers of rows, complete after ``finish``."""
+    """Measures tensors. What it returns are numbers of rows, complete after ``finish``.
 
-    def __init__(self, quick: bool = False) -> None:
-        self.quick = quick
+    latest: Σx² of the last tensor on the CPU that ``add`` measured.
+    """
+
+    def __init__(self) -> None:
         self.moments = Moments(alone=True)
         self.numbers: list[float] = []
-        # Of each tensor: ⟨t, t⟩ where only that was measured, else its row in the table.
-        self.squares: list[float | None] = []
-        self.places: list[int] = []  # row in the table, or the number of elements
-        self.inners: dict[int, float] = {}  # ⟨t, sum⟩ of contributions outside of the table
+        self.latest = 0.0
+        self._team = moments.by_team(_library())
+        self._threads = torch.get_num_threads()
         self._waiting: list[tuple[int, Tensor]] = []
         self._cells: list[tuple[int, int, Tensor]] = []  # row, column, and a number on a device
         self._promised: list[tuple[int, Tensor]] = []  # index into `numbers`, and the number
 
     def add(self, tensor: Tensor) -> int:
-        """Measure one tensor, which requires no gradient."""
-        vector = vector_of(tensor) if self.quick else None
-        if vector is not None:
-            square: float = torch.dot(vector, vector).item()
-            if _SMALLEST < square < _LARGEST:
-                places = self.places
-                self.squares.append(square)
-                places.append(vector.numel())
-                return len(places) - 1
-        return self._placed(self._table_row(tensor))
+        """Measure one tensor."""
+        if self._team is not None and is_plain(tensor):
+            if not tensor.is_contiguous() and not is_dense(tensor):
+                tensor = tensor.detach().contiguous()
+            moments, size, double = self.moments, tensor.numel(), tensor.dtype is _DOUBLE
+            row = moments.reserve(1, size)
+            self.latest = self._team.measure(
+                tensor.data_ptr(), size, double, moments.table, row, self._threads
+            )
+            return row
+        tensor = tensor.detach()
+        if tensor.is_sparse:
+            return self._sparse(tensor)
+        if tensor.is_cpu:
+            row = self.moments.add(as_array(tensor))
+            self.latest = self.moments.latest
+            return row
+        row = self.moments.reserve(1, tensor.numel())
+        self._waiting.append((row, tensor))
+        if len(self._waiting) >= _BATCH:
+            self._flush()
+        return row
 
     def add_many(self, tensors: list[Tensor]) -> list[int]:
-        """Measure tensors, parameters too, under ``no_grad``; the numbers are read at once."""
-        vectors = [v for v in map(vector_of, tensors) if v is not None] if self.quick else []
-        if not vectors or len(vectors) < len(tensors):
-            return [self.add(tensor.detach()) for tensor in tensors]
-        squares = torch.stack([torch.dot(vector, vector) for vector in vectors]).tolist()
-        return [
-            self.enter(square, tensor.numel())
-            if is_trusted(square)
-            else self._placed(self._table_row(tensor.detach()))
-            for square, tensor in zip(squares, tensors)
-        ]
+        """Measure tensors that all have the values they will have."""
+        together = self._team is not None and all(
+            t.dtype is _SINGLE and t.is_contiguous() and is_plain(t) for t in tensors
+        )
+        if not together or not tensors:
+            return [self.add(tensor) for tensor in tensors]
+        sizes = [tensor.numel() for tensor in tensors]
+        first = self.moments.reserve(len(sizes), 0)
+        self.moments.sizes[first:] = sizes
+        places = np.array([tensor.data_ptr() for tensor in tensors], np.intp)
+        self._team.measure_all(
+            places, np.array(sizes), False, self.moments.table, first, self._threads
+        )
+        return list(range(first, first + len(sizes)))
 
-    def add_all(self, tensor: Tensor) -> int:
-        """Measure all moments of one tensor, at every level."""
-        return self._placed(self._table_row(tensor))
+    def join(self, parts: list[Tensor], total: Tensor) -> tuple[list[int], int, int]:
+        """Measure contributions and their sum.
 
-    def join(self, parts: list[Tensor], total: Tensor) -> tuple[list[int], int]:
-        """Measure contributions against their sum.
-
-        Returns their rows, and the index in ``numbers`` of ‖total − Σ parts‖².
+        Returns the contributions' rows, the sum's, and the index in ``numbers`` of
+        ‖total − Σ parts‖².
         """
         if any(part.is_sparse for part in parts):
             parts, total = [densely(part) for part in parts], densely(total)
         if total.is_cpu:
-            first, difference = self.moments.add_join(
-                [as_array(part) for part in parts], as_array(total)
-            )
-            self.numbers.append(difference)
-            rows = [self._placed(first + offset) for offset in range(len(parts))]
-            return rows, len(self.numbers) - 1
+            first, difference = self._join(parts, total)
+            last = first + len(parts)
+            return list(range(first, last)), last, self.number(difference)
         first = self.moments.reserve(len(parts), total.numel())
         whole = total.double().reshape(-1)
         gap = whole.clone()
@@ -93,8 +103,45 @@ class Meter:
             self._cells.append((row, INNER, torch.dot(wide, whole)))
             self._waiting.append((row, part))
             gap -= wide
-        rows = [self._placed(first + offset) for offset in range(len(parts))]
-        return rows, self.number(torch.dot(gap, gap))
+        rows = list(range(first, first + len(parts)))
+        return rows, self.add(total), self.number(torch.dot(gap, gap))
+
+    def _join(self, parts: list[Tensor], total: Tensor) -> tuple[int, float]:
+        table, tensors = self.moments, [*parts, total]
+        if self._team is None or not all(map(is_plain, tensors)):
+            return table.add_join([as_array(part) for part in parts], as_array(total))
+        tensors = in_one_order(tensors)
+        first = table.reserve(len(tensors), total.numel())
+        places = np.array([tensor.data_ptr() for tensor in tensors], np.intp)
+        double = total.dtype is _DOUBLE
+        difference: float = self._team.join(
+            places, total.numel(), double, table.table, first, self._threads
+        )
+        return first, difference
+
+    def zero_units(self, tensor: Tensor, axis: int) -> int | None:
+        """How many indices along ``axis`` hold nothing but zeros; None where the elements do not
+        lie in one of the usual orders on the CPU."""
+        if self._team is None or not is_plain(tensor):
+            return None
+        shape = tensor.shape
+        outer, inner = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
+        if not tensor.is_contiguous():
+            if axis != 1 or not tensor.is_contiguous(memory_format=torch.channels_last):
+                return None
+            outer, inner = outer * inner, 1
+        double = tensor.dtype is _DOUBLE
+        count: int = self._team.zero_units(tensor.data_ptr(), double, outer, shape[axis], inner)
+        return count
+
+    def add_up(self, rows: list[int], size: int | None) -> int:
+        """The row of an array of ``size`` elements that holds what was measured in ``rows``, each
+        in a place of its own, and zeros."""
+        self.finish()
+        row = self.moments.add_up(rows)
+        if size is not None:
+            self.moments.widen(row, size)
+        return row
 
     def number(self, value: Tensor | float) -> int:
         """Keep one number, perhaps one on a device; return its index in ``numbers``."""
@@ -103,15 +150,6 @@ class Meter:
         if isinstance(value, Tensor) and waits:
             self._promised.append((len(self.numbers) - 1, value))
         return len(self.numbers) - 1
-
-    def enter(self, square: float, size: int, inner: float | None = None) -> int:
-        """A row of known numbers: ⟨t, t⟩, and ⟨t, sum⟩ where it is a contribution."""
-        row = len(self.places)
-        self.squares.append(square)
-        self.places.append(size)
-        if inner is not None:
-            self.inners[row] = inner
-        return row
 
     def settle(self, tensor: Tensor) -> None:
         """Measure what waits before ``tensor`` is changed in place."""
@@ -138,27 +176,24 @@ class Meter:
 
     def square(self, row: int) -> float:
         """⟨t, t⟩."""
-        known = self.squares[row]
-        return self.moments.square(self.places[row]) if known is None else known
+        return self.moments.square(row)
 
     def inner(self, row: int) -> float:
         """⟨t, sum⟩ of a contribution that was measured by ``join``."""
-        known = self.inners.get(row)
-        return self.moments.inner(self.places[row]) if known is None else known
+        return self.moments.inner(row)
 
-    def nonfinite(self, row: int) -> int:
-        return 0 if self.squares[row] is not None else self.moments.nonfinite(self.places[row])
+    def averages(self, row: int) -> tuple[float, float, float]:
+        """The means of squares, of values and of zeros of a tensor on the CPU."""
+        square, total, zeros, *_ = self.moments.table[row].tolist()
+        size = self.moments.sizes[row]
+        return square / size, total / size, zeros / size
 
     def stats(self, row: int, scale: float = 1.0, tensor: Tensor | None = None) -> Stats:
         """The statistics of a row, of the tensor divided by ``scale`` (a loss scale).
 
         With the tensor itself at hand its extremes and a histogram are added.
         """
-        square, place = self.squares[row], self.places[row]
-        if square is None:
-            stats = self.moments.stats(place)
-        else:
-            stats = Stats(place, arithmetic.norm(square), arithmetic.rms(square, place))
+        stats = self.moments.stats(row)
         if tensor is not None:
             enrich(stats, as_array(densely(tensor)))
         if scale != 1.0:
@@ -170,26 +205,10 @@ class Meter:
 
     # -- how it is measured --------------------------------------------------------------------
 
-    def _placed(self, row: int) -> int:
-        self.squares.append(None)
-        self.places.append(row)
-        return len(self.places) - 1
-
-    def _table_row(self, tensor: Tensor) -> int:
-        if tensor.is_sparse:
-            return self._sparse(tensor)
-        if tensor.is_cpu:
-            return self.moments.add(as_array(tensor))
-        row = self.moments.reserve(1, tensor.numel())
-        self._waiting.append((row, tensor))
-        if len(self._waiting) >= _BATCH:
-            self._flush()
-        return row
-
     def _sparse(self, tensor: Tensor) -> int:
         """The stored elements count as they are, all others as zeros."""
         stored = tensor.coalesce()._values()
-        row = self._table_row(stored)
+        row = self.add(stored)
         absent = tensor.numel() - stored.numel()
         self.moments.sizes[row] = tensor.numel()
         if stored.is_cpu:
@@ -218,24 +237,22 @@ class Meter:
                 )
 
 
-def is_trusted(square: float) -> bool:
-    """Whether a sum of squares in single precision is neither so small nor so large that it may
-    have lost everything."""
-    return _SMALLEST < square < _LARGEST
+@cache
+def _library() -> str:
+    """PyTorch's own library, which is linked with the OpenMP whose threads it runs on."""
+    folder = Path(torch.__file__).parent / "lib"
+    return str(next(folder.glob("*torch_cpu.*"), folder))
 
 
-def vector_of(tensor: Tensor) -> Tensor | None:
-    """The elements as a vector whose product with itself PyTorch can take on the CPU, or None."""
-    if tensor.dtype not in _WIDE or not tensor.is_cpu or tensor.is_sparse:
-        return None
-    return tensor.view(-1) if tensor.is_contiguous() else flat(tensor)
-
-
-def flat(tensor: Tensor) -> Tensor | None:
-    """All elements in a row as they lie in memory; None where the tensor has holes or repeats."""
-    if tensor.is_contiguous():
-        return tensor.view(-1)
-    return tensor.as_strided((tensor.numel(),), (1,)) if is_dense(tensor) else None
+def is_plain(tensor: Tensor) -> bool:
+    """Whether the elements are floats or doubles in memory that can be read as it is."""
+    dtype = tensor.dtype
+    return (
+        (dtype is _SINGLE or dtype is _DOUBLE)
+        and tensor.is_cpu
+        and tensor.layout is _STRIDED
+        and not tensor.is_neg()
+    )
 
 
 def is_dense(tensor: Tensor) -> bool:
@@ -251,12 +268,11 @@ def is_dense(tensor: Tensor) -> bool:
 
 
 def in_one_order(tensors: list[Tensor]) -> list[Tensor]:
-    """The tensors, which have one shape, as vectors with their elements in one common order."""
+    """The tensors, which have one shape, without holes and in one common order of elements."""
     first = tensors[0]
-    if any(tensor.stride() != first.stride() for tensor in tensors):
-        return [tensor.contiguous().view(-1) for tensor in tensors]
-    vectors = [flat(tensor) for tensor in tensors]
-    return [t.reshape(-1) if v is None else v for v, t in zip(vectors, tensors)]
+    if all(tensor.stride() == first.stride() for tensor in tensors) and is_dense(first):
+        return tensors
+    return [tensor.contiguous() for tensor in tensors]
 
 
 def as_array(tensor: Tensor) -> Any:

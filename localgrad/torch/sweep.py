@@ -1,18 +1,19 @@
 """One backward sweep, heard through hooks.
 
-A post-hook on a node is given both what arrived there (the sum) and what the node sends on (one
-contribution for each input). Where a value has one consumer the contribution is the sum, and
-nothing need be kept; where several meet they are held until their sum is known, for as long as
-the engine holds them itself. What flows into a parameter is read from its ``.grad`` afterwards;
-where something else may have got into that, it is measured when it is sent, so that PyTorch may
-hand the very buffer to ``.grad`` without copying it. A node that only rearranges what it is given
-has no hook: its numbers are those of its argument.
+A pre-hook on a node is given what arrived there: the sum, which is measured while it is in the
+cache for the backward that follows. A post-hook is given what the node sends on, one contribution
+for each input. Where a value has one consumer the contribution is the sum, and nothing need be
+kept; where several meet they are held until their sum is known. What flows into a parameter is read
+from its ``.grad`` afterwards; where something else may have got into that, it is measured when it
+is sent, so that PyTorch may hand the very buffer to ``.grad`` without copying it. A node that only
+rearranges what it is given has no hook: its numbers are those of its argument.
 
 The hooks hold this object and integers, never a node: node and hook would keep each other alive.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -21,15 +22,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from localgrad.torch.joins import (
-    Held,
-    Join,
-    Selected,
-    Target,
-    is_same,
-    reconciled,
-    selection,
-)
+from localgrad.torch.joins import Held, Join, Sent, Target, is_same, reconciled, slices
 from localgrad.torch.names import passes_through, rearranges
 from localgrad.torch.statistics import Meter
 from localgrad.torch.walk import Entry, Graph
@@ -60,7 +53,6 @@ class Sweep:
     joins: dict[Target, Join] = field(default_factory=dict)
     sums: dict[Target, Tensor] = field(default_factory=dict)  # at level "values"
     done: set[int] = field(default_factory=set)
-    nested: dict[int, list[Target]] = field(default_factory=dict)
     error: str | None = None
     scale: Tensor | None = None
     grads: dict[int, GradBefore] = field(default_factory=dict)
@@ -70,9 +62,11 @@ class Sweep:
     def __post_init__(self) -> None:
         self._handles: list[Any] = []
         self._held: dict[Target, list[Held]] = {}
+        self._slices: dict[Target, list[int]] = {}  # of what nothing is held, and who sends to it
         self._known: dict[Target, int] = {}  # rows of sums that are views of measured ones
         self._lock = threading.RLock()
         self._gathers = False
+        self._begun = -1  # the node whose backward is running
         self._quiet: dict[int, Target] = {}  # nodes without a hook, and what has their numbers
         self._filled: dict[int, None] = {}  # leaves whose numbers are read from `.grad`
 
@@ -81,6 +75,7 @@ class Sweep:
     def listen(
         self,
         entries: range,
+        leaves: list[int],
         roots: list[Target],
         seeds: list[Tensor | None],
         owner: int = -1,
@@ -88,6 +83,7 @@ class Sweep:
     ) -> None:
         """Hang a hook on every node of ``entries``; ``roots`` receive ``seeds``.
 
+        leaves: those of the entries that are.
         owner: the node inside of whose backward this sweep began; it is the sender of the seeds.
         hooked: the targets at which a hook of the user's may change the gradient.
         """
@@ -97,27 +93,44 @@ class Sweep:
         for position, (root, seed) in enumerate(zip(roots, seeds)):
             if seed is not None or self.graph.uses.get(root) or owner >= 0:
                 held.setdefault(root, []).append(Held(owner, position, seed))
-        all_entries = self.graph.entries
-        # A hand-written backward may run a sweep of its own that adds to the same parameters.
-        self._gathers = self._gathers or any(all_entries[index].is_custom for index in entries)
-        for target, uses in self.graph.uses.items():
-            if uses > 1 or (self._gathers and all_entries[target[0]].variable is not None):
+        graph, all_entries = self.graph, self.graph.entries
+        if self.level == "norms":
+            found = slices(graph, entries)
+            self._slices.update({t: senders for t, senders in found.items() if t not in held})
+        for target in graph.shared:
+            if target not in self._slices:
                 held.setdefault(target, [])
-        others = []
-        for index in entries:
-            variable = all_entries[index].variable
-            if variable is None or (not self._gathers and (index, 0) in held):
-                others.append(index)
-            elif self._is_filled(variable):
+        # A hand-written backward may run a sweep of its own that adds to the same parameters.
+        self._gathers = bool(graph.custom)
+        if self._gathers:
+            for index in graph.leaves:
+                if (index, 0) in graph.uses:
+                    held.setdefault((index, 0), [])
+        hooked_leaves = []
+        for index in leaves:
+            if not self._gathers and (index, 0) in held:
+                hooked_leaves.append(index)
+            elif self._is_filled(all_entries[index].variable):
                 self._filled[index] = None
         # The one contribution to any other leaf is the sum, or the sum is made at the end.
-        for index in others:
+        for index in hooked_leaves:
+            self._hang(index, all_entries[index])
+        for index in entries:
             entry = all_entries[index]
+            if entry.variable is not None:
+                continue
             quiet = self._quiet_target(index, entry)
-            if quiet is not None and (index, 0) not in roots:
-                self._quiet[index] = quiet
+            if quiet is None or (index, 0) in roots:
+                self._hang(index, entry)
             else:
-                self._handles.append(entry.node.register_hook(self._hook(index, entry)))
+                self._quiet[index] = quiet
+
+    def _hang(self, index: int, entry: Entry) -> None:
+        node = entry.node
+        self._handles.append(node.register_prehook(self._before(index)))
+        plan = self._plan(entry)
+        if plan:
+            self._handles.append(node.register_hook(self._after(index, entry, plan)))
 
     def surround(self, index: int, enter: Callable[[], None], leave: Callable[[], None]) -> None:
         """Call ``enter`` before and ``leave`` after the backward of one node."""
@@ -134,6 +147,8 @@ class Sweep:
             self._read_grads()
             for target in list(self._held):
                 self._settle(target)
+            for target in self._slices:
+                self._settle_slices(target)
         for index in reversed(_consumers_first(self.graph, self._quiet)):
             row = self.arrived.get(self._quiet[index])
             if row is not None:
@@ -142,25 +157,17 @@ class Sweep:
         self._known.clear()
 
     def unfinished(self) -> Entry | None:
-        """The node whose backward failed: of those that had their turn, the last that was made."""
-        senders: dict[int, set[int]] = {}
-        for index, entry in enumerate(self.graph.entries):
-            for target in entry.targets:
-                if target is not None:
-                    senders.setdefault(target[0], set()).add(index)
-        done = set(self.done)
-        waiting = []
-        for index in _consumers_first(self.graph, range(len(self.graph.entries))):
-            entry = self.graph.entries[index]
-            if index in done or entry.variable is not None or senders.get(index, set()) - done:
-                continue
-            if index in self._quiet:  # what only rearranges cannot fail
-                done.add(index)
-            else:
-                waiting.append(entry)
-        return max(waiting, key=lambda entry: entry.order, default=None)
+        """The node whose backward failed: the last that began."""
+        if self._begun < 0:
+            return None
+        self.done.discard(self._begun)
+        return self.graph.entries[self._begun]
 
-    def _is_filled(self, variable: Tensor) -> bool:
+    def resume(self, index: int) -> None:
+        """A sweep inside of the backward of this node has ended."""
+        self._begun = index
+
+    def _is_filled(self, variable: Any) -> bool:
         """Whether ``.grad`` will hold this sweep's contribution and nothing else."""
         hooks = getattr(variable, "_post_accumulate_grad_hooks", None)
         return self.fills_grad and not self._gathers and variable.grad is None and not hooks
@@ -170,7 +177,8 @@ class Sweep:
         if not rearranges(entry.op) or self._gathers or self.level == "values":
             return None
         (target,) = entry.targets
-        if target is None or target in self._held or (index, 0) in self._held:
+        joins = self._held, self._slices
+        if target is None or any(t in known for t in (target, (index, 0)) for known in joins):
             return None
         measured = self.graph.entries[target[0]].variable is None or target[0] in self._filled
         return target if measured else None
@@ -202,18 +210,15 @@ class Sweep:
                 plan.append((argument, target, _VIEW))
         return plan
 
-    def _hook(self, index: int, entry: Entry) -> Callable[..., None]:
-        meter, known, arrived, held = self.meter, self._known, self.arrived, self._held
-        measure, done, lock = meter.add, self.done, self._lock
+    def _before(self, index: int) -> Callable[..., None]:
+        """A hook that is given what arrived at a node, before its backward reads it too."""
+        measure, known, arrived, held = self.meter.add, self._known, self.arrived, self._held
+        done, lock = self.done, self._lock
         keeps, bare = self.level == "values", not self.differentiable
-        plan, is_custom, views = self._plan(entry), entry.is_custom, passes_through(entry.op)
-        selects = selection(entry.node, entry.op) if meter.quick else None
 
-        def hook(
-            downstream: tuple[Tensor | None, ...], upstream: tuple[Tensor | None, ...]
-        ) -> None:
+        def before(upstream: tuple[Tensor | None, ...]) -> None:
             with lock:
-                row, slot = -1, -1
+                slot = -1
                 for total in upstream:
                     slot += 1
                     if total is None:
@@ -221,48 +226,58 @@ class Sweep:
                     target = index, slot
                     if not bare:
                         total = total.detach()
-                    found = known.get(target)
-                    row = arrived[target] = measure(total) if found is None else found
+                    if held.get(target):
+                        row = self._join(target, total)
+                    else:
+                        found = known.get(target)
+                        row = measure(total) if found is None else found
+                    arrived[target] = row
                     if keeps:
                         self.sums[target] = total.clone()
-                    if target in held:
-                        self._join(target, total, row)
+                done.add(index)
+                self._begun = index
+
+        return before
+
+    def _after(
+        self, index: int, entry: Entry, plan: list[tuple[int, Target, int]]
+    ) -> Callable[..., None]:
+        """A hook that is given what a node sends on."""
+        known, arrived, held, lock = self._known, self.arrived, self._held, self._lock
+        is_custom, views = entry.is_custom, passes_through(entry.op)
+
+        def after(
+            downstream: tuple[Tensor | None, ...], upstream: tuple[Tensor | None, ...]
+        ) -> None:
+            with lock:
+                row, total = arrived.get((index, 0), -1), upstream[0]
                 for argument, target, action in plan:
                     tensor = downstream[argument]
                     if tensor is None:
                         continue
-                    total = upstream[0]
-                    same = views and total is not None and is_same(tensor, total)
                     if action == _JOIN:
-                        if selects is not None and total is not None:
-                            slice_ = Selected(total.detach(), *selects)
-                            held[target].append(Held(index, argument, slice_, known=row))
-                            continue
                         # A second tensor on the memory, which `.grad` may then take over.
                         tensor = tensor.detach()
-                        sent = measure(tensor) if is_custom else -1
-                        own = row if same else -1
-                        part = Held(index, argument, tensor, tensor._version, sent, own)
-                        held[target].append(part)
-                    elif action == _LEAF:
+                        sent = self.meter.add(tensor) if is_custom else -1
+                        held[target].append(Held(index, argument, tensor, tensor._version, sent))
+                        continue
+                    same = views and total is not None and is_same(tensor, total)
+                    if action == _LEAF:
                         self._into_leaf(target, tensor.detach(), row if same else -1)
                     elif same:
                         known[target] = row
-                done.add(index)
 
-        return hook
+        return after
 
     # -- sums ----------------------------------------------------------------------------------
 
-    def _join(self, target: Target, total: Tensor, row: int) -> None:
-        """Reconcile what was held for a target with the sum that arrived."""
-        parts = self._held[target]
-        if not parts:
-            return
-        found = reconciled(self.meter, parts, total, row, keep=self.level != "norms")
+    def _join(self, target: Target, total: Tensor) -> int:
+        """Reconcile what was held for a target with the sum that arrived; return its row."""
+        parts, self._held[target] = self._held[target], []
+        found, row = reconciled(self.meter, parts, total, keep=self.level != "norms")
         if found is not None:
             self.joins[target] = found
-        self._held[target] = []
+        return row
 
     def _into_leaf(self, target: Target, tensor: Tensor, row: int) -> None:
         """The one contribution to a parameter, which is its whole gradient."""
@@ -279,15 +294,26 @@ class Sweep:
         parts = [part.tensor for part in self._held[target] if part.tensor is not None]
         if not parts or target in self.arrived:
             return
-        tensors = [part.whole() if isinstance(part, Selected) else part for part in parts]
         shape = self.graph.entries[target[0]].shape(target[1])
-        total = tensors[0]
-        for tensor in tensors[1:]:
+        total = parts[0]
+        for tensor in parts[1:]:
             total = total + tensor
         if shape is not None and not total.is_sparse and total.shape != shape:
             total = total.sum_to_size(shape)
-        self.arrived[target] = self.meter.add(total)
-        self._join(target, total, self.arrived[target])
+        self.arrived[target] = self._join(target, total)
+
+    def _settle_slices(self, target: Target) -> None:
+        """The account of slices of which nothing was held."""
+        senders = _consumers_first(self.graph, self._slices[target])
+        rows = [(index, self.arrived.get((index, 0))) for index in senders]
+        parts = [Sent(index, 0, row) for index, row in rows if row is not None]
+        if not parts:
+            return
+        if target not in self.arrived:  # as in `_settle`
+            shape = self.graph.entries[target[0]].shape(target[1])
+            size = None if shape is None else math.prod(shape)
+            self.arrived[target] = self.meter.add_up([part.row for part in parts], size)
+        self.joins[target] = Join(parts, -1, apart=True)
 
 
 def _consumers_first(graph: Graph, indices: Iterable[int]) -> list[int]:

@@ -32,13 +32,13 @@ class UnitCount(NamedTuple):
 
 
 def count_units(
-    name: str, value: Tensor, row: int, meter: Meter, limits: Thresholds
+    form: str, value: Tensor, row: int, meter: Meter, limits: Thresholds
 ) -> UnitCount | None:
-    """Count the units of ``value`` if it is the output of an activation function."""
-    form = units.form_of(name.removesuffix("_"))
-    if form is None or not value.numel() or value.is_complex():
+    """Count the units of ``value``, the output of an activation function of the given form."""
+    if not value.numel() or value.is_complex():
         return None
-    if value.is_cpu and form != "relu" and not _worth_counting(form, value, row, meter, limits):
+    few = value.is_cpu and form != "relu"
+    if few and not units.worth_counting(form, *meter.averages(row), limits):
         return None
     if form == "softmax":
         if value.ndim < 2 or value.shape[-1] < 2:
@@ -51,24 +51,13 @@ def count_units(
         return None
     others = [i for i in range(value.ndim) if i != axis]
     if form == "relu":
-        if value.is_cpu and value.ndim > 2 and _one_example_is_enough(value, axis, limits):
-            return None
+        known = meter.zero_units(value, axis)
+        if known is not None:
+            dead = UnitCount(form, axis, value.shape[axis], meter.number(known))
+            return dead if known else None
         bad = value.amax(others) == 0
     else:
         level = units.level(form, value, limits.saturated_local)
         bad = level.to(torch.float32).mean(others) >= limits.saturated_batch
     number = meter.number(torch.count_nonzero(bad))
     return UnitCount(form, axis, value.shape[axis], number)
-
-
-def _one_example_is_enough(value: Tensor, axis: int, limits: Thresholds) -> bool:
-    """Whether the first example shows at once that most channels are alive."""
-    channels = value[0].amax([i - 1 for i in range(1, value.ndim) if i != axis])
-    return int(torch.count_nonzero(channels)) > (1 - limits.dead_units) * len(channels)
-
-
-def _worth_counting(form: str, value: Tensor, row: int, meter: Meter, limits: Thresholds) -> bool:
-    """Whether the moments allow enough saturated units; the mean is measured where it matters."""
-    size = value.numel()
-    mean = float(value.mean()) if form == "sigmoid" else 0.0
-    return units.worth_counting(form, meter.square(row) / size, mean, 0.0, limits)

@@ -7,6 +7,7 @@ and reuses ids; everything else speaks of a node by its index.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import torch
@@ -15,6 +16,8 @@ from torch.autograd.function import BackwardCFunction
 from localgrad.torch.forward import Log
 
 ACCUMULATE = "torch::autograd::AccumulateGrad"
+
+_names: dict[type, str] = {}  # of the nodes of a class of PyTorch's own
 
 
 @dataclass(slots=True)
@@ -26,7 +29,7 @@ class Entry:
     log: Log
     order: tuple[int, ...]
     targets: list[tuple[int, int] | None] = field(default_factory=list)
-    variable: torch.Tensor | None = None
+    variable: Any = None
 
     @property
     def is_leaf(self) -> bool:
@@ -46,12 +49,18 @@ class Entry:
 
 
 class Graph:
-    """Entries in the order they were found, and how often each output is used."""
+    """Entries in the order they were found, and how often each output is used.
+
+    leaves, custom: which entries these are. shared: the outputs that are used more than once.
+    """
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.index: dict[Any, int] = {}
         self.uses: dict[tuple[int, int], int] = {}
+        self.leaves: list[int] = []
+        self.custom: list[int] = []
+        self.shared: list[tuple[int, int]] = []
 
     def extend(
         self, roots: list[tuple[Any, int]], log: Log, below: tuple[int, ...]
@@ -63,33 +72,44 @@ class Graph:
         """
         entries, known, uses = self.entries, self.index, self.uses
         first = len(entries)
-        found = [(self._add(node, log, below), slot) for node, slot in roots if node is not None]
-        position = first
-        while position < len(entries):
-            node, targets = entries[position].node, entries[position].targets
-            position += 1
-            for source, slot in node.next_functions:
+        found = []
+        for node, slot in roots:
+            if node is not None:
+                index = known.get(node)
+                found.append((self._add(node, log, below) if index is None else index, slot))
+        for entry in islice(entries, first, None):  # and those that are added meanwhile
+            targets = entry.targets
+            for source, slot in entry.node.next_functions:
                 if source is None:
                     targets.append(None)
                     continue
                 index = known.get(source)
                 target = self._add(source, log, below) if index is None else index, slot
                 targets.append(target)
-                uses[target] = uses.get(target, 0) + 1
+                count = uses[target] = uses.get(target, 0) + 1
+                if count == 2:
+                    self.shared.append(target)
         return found, range(first, len(entries))
 
     def _add(self, node: Any, log: Log, below: tuple[int, ...]) -> int:
-        known = self.index.get(node)
-        if known is not None:
-            return known
-        name = node.name()
-        variable = node.variable if name == ACCUMULATE else None
+        index = self.index[node] = len(self.entries)
+        kind = type(node)
+        name = _names.get(kind)
+        if name is None:
+            name = node.name()
+            if issubclass(kind, BackwardCFunction):
+                self.custom.append(index)
+            elif name.endswith(kind.__name__):  # nodes that PyTorch has no class for share one
+                _names[kind] = name
+        if name == ACCUMULATE:
+            variable, number = node.variable, -1
+            self.leaves.append(index)
+        else:
+            variable, number = None, node._sequence_nr()
         # What is recomputed inside of a node comes before it: (5, 0, ...) < (5, 1).
-        own = -1 if variable is not None else node._sequence_nr()
-        order = (*below[:-1], 0, own, 1) if below else (own, 1)
-        number = self.index[node] = len(self.entries)
+        order = (*below[:-1], 0, number, 1) if below else (number, 1)
         self.entries.append(Entry(node, name, log, order, [], variable))
-        return number
+        return index
 
 
 def metadata(node: Any, slot: int) -> Any:

@@ -9,8 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from localgrad.torch import Ledger  # noqa: E402
-from localgrad.torch.joins import Selected  # noqa: E402
+from localgrad.torch import Ledger, sweep  # noqa: E402
+from localgrad.torch.joins import Held  # noqa: E402
 
 nn = torch.nn
 
@@ -57,18 +57,33 @@ def test_slices_have_the_numbers_of_the_tensors_that_pytorch_sends(name: str, ch
         assert node.balance > 0.1
 
 
-def test_a_loop_over_time_steps_holds_each_step_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_loop_over_time_steps_nothing_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
     held: list[Any] = []
-    begin = Selected.__init__
 
-    def noted(self: Any, upstream: Any, *rest: Any) -> None:
-        held.append(upstream)
-        begin(self, upstream, *rest)
+    def noted(*given: Any) -> Any:
+        if given[2].ndim:  # not the seed
+            held.append(given[2].shape)
+        return Held(*given)
 
-    monkeypatch.setattr(Selected, "__init__", noted)
-    monkeypatch.setattr(Selected, "whole", lambda self: pytest.fail("a slice was written out"))
+    monkeypatch.setattr(sweep, "Held", noted)
     recorded(SLICES["time steps"], "norms")
-    assert [tuple(tensor.shape) for tensor in held] == [(4, 3)] * 5
+    assert held == []
+    recorded(SLICES["one twice"], "norms")
+    assert held == [(4, 5, 3)] * 3
+
+
+def test_the_sum_of_slices_that_never_ran_a_backward_is_known() -> None:
+    """An input that a gradient was asked for, and one that an error kept from its turn."""
+    w = torch.randn(4, 5, 3, requires_grad=True)
+    with Ledger() as ledger:
+        x = torch.tanh(w)
+        (found,) = torch.autograd.grad(x[:, 0].exp().sum() + x[:, 2].square().sum(), x)
+    (node,) = [n for n in ledger.nodes if n.op == "TanhBackward0"]
+    assert node.upstream.norm == pytest.approx(float(found.norm()))
+    assert (node.upstream.size, node.upstream.zeros) == (60, 36)
+    assert [e.share for e in ledger.record.arrived(node)] == [
+        pytest.approx(float((found[:, i].norm() / found.norm()) ** 2)) for i in (2, 0)
+    ]
 
 
 @pytest.mark.parametrize("level", ["norms", "edges", "values"])
