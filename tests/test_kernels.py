@@ -154,12 +154,20 @@ def test_layers(name: str, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
-def test_recurrent_layers(kind: str, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    x = normal(20, 16, 48).astype(dtype)
+@pytest.mark.parametrize(
+    "shape",
+    [(20, 16, 48, 64), (70, 27, 37, 45), (2, 600, 24, 40)],
+    ids=["whole tiles", "edges and several blocks of times", "more rows than a block"],
+)
+def test_recurrent_layers(
+    shape: tuple[int, ...], kind: str, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times, batch, inputs, size = shape
+    x = normal(times, batch, inputs).astype(dtype)
 
     def run() -> list[np.ndarray]:
         lg.manual_seed(0)
-        layer = getattr(nn, kind)(48, 64)
+        layer = getattr(nn, kind)(inputs, size)
         layer = layer.double() if dtype == "float64" else layer
         leaf = lg.asarray(x, requires_grad=True)
         y, _ = layer(leaf)
@@ -204,6 +212,30 @@ def test_recurrent_layers_in_any_order(
             slow = run(wanted)
         for a, b in zip(fast, slow):
             close(a, b, "float32")
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_nan_stays_in_its_row_of_a_recurrent_layer(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, h = normal(24, 32, 64).astype("f4"), normal(1, 32, 64).astype("f4")
+    h[0, 5, 3] = np.nan
+
+    def run() -> list[np.ndarray]:
+        lg.manual_seed(0)
+        layer = getattr(nn, kind)(64, 64)
+        leaf = lg.asarray(x, requires_grad=True)
+        states = [lg.asarray(h), lg.asarray(np.zeros_like(h))]
+        y, _ = layer(leaf, tuple(states) if kind == "LSTM" else states[0])
+        y.sum().backward()
+        return [y.numpy(), leaf.grad.numpy()]
+
+    fast = run()
+    with reference_only(monkeypatch):
+        slow = run()
+    for a, b in zip(fast, slow):
+        assert np.isnan(b[:, 5]).all() and np.isfinite(np.delete(b, 5, axis=1)).all()
+        close(a, b, "float32")
 
 
 @pytest.mark.parametrize(

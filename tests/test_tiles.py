@@ -9,6 +9,9 @@ pytest.importorskip("numba")
 
 from numba import njit
 
+import localgrad as lg
+from localgrad import nn
+from localgrad.kernels.cpu import sequences
 from localgrad.kernels.cpu.host import host
 from localgrad.kernels.cpu.microkernel import ACCUMULATE, RELU
 from localgrad.kernels.cpu.rectangle import prepare, rectangle
@@ -138,3 +141,50 @@ def test_very_small_numbers(scale: float) -> None:
 def test_zeros_stay_zeros() -> None:
     nothing, b = np.zeros((64, 64), np.float32), np.ones((64, 64), np.float32)
     assert (multiplied(by_tiles, nothing, b) == 0).all()
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+@pytest.mark.parametrize("where", ["nowhere", "state", "weight", "upstream"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -3.4e38, 1e-41])
+def test_recurrent_layers_by_tiles_and_by_vectors(
+    kind: str, where: str, bad: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One number that has no parts, or nothing but numbers too small to have them."""
+    rng = np.random.default_rng(4)
+    x, h, upstream = (
+        (rng.standard_normal(shape) * 0.1).astype("f4")
+        for shape in ((24, 27, 40), (1, 27, 72), (24, 27, 72))
+    )
+
+    def changed(array: np.ndarray, here: str) -> np.ndarray:
+        if here == where and abs(bad) < 1:
+            return (array * bad).astype("f4")
+        result = array.copy()
+        if here == where:
+            result[..., 5, 3] = bad
+        return result
+
+    def run() -> list[np.ndarray]:
+        lg.manual_seed(0)
+        layer = getattr(nn, kind)(40, 72)
+        recurrent = layer.weight_hh_l0.numpy()
+        layer.load_state_dict(
+            {**layer.state_dict(), "weight_hh_l0": lg.asarray(changed(recurrent, "weight"))}
+        )
+        leaves = [lg.asarray(a, requires_grad=True) for a in (x, changed(h, "state"))]
+        given = (leaves[1], lg.asarray(h)) if kind == "LSTM" else leaves[1]
+        y, _ = layer(leaves[0], given)
+        y.backward(lg.asarray(changed(upstream, "upstream")))
+        return [y.numpy(), *(t.grad.numpy() for t in (*leaves, *layer.parameters()))]
+
+    assert sequences.tiles_pay(24, 14, 72, 4 * 72, 2, 4)
+    with np.errstate(all="ignore"):
+        tiles = run()
+        monkeypatch.setattr(sequences, "tiles_pay", lambda *sizes: False)
+        vectors = run()
+    for a, b in zip(tiles, vectors):
+        finite = np.isfinite(b)
+        np.testing.assert_array_equal(np.isnan(a), np.isnan(b))
+        np.testing.assert_array_equal(np.isfinite(a), finite)
+        bound = 1e-5 * abs(b[finite]).max(initial=0) + 1e-43
+        np.testing.assert_allclose(a[finite], b[finite], rtol=0, atol=bound)

@@ -22,7 +22,7 @@ from .tile_rectangle import tile_rectangle
 from .tiles import CHUNK, SIDE
 
 # What a multiply-add costs by either, in units of what it costs to split an element into parts.
-_TILES, _VECTORS = 1 / 40, 1 / 16
+BY_TILES, BY_VECTORS = 1 / 40, 1 / 16
 
 
 @lru_cache(maxsize=1024)  # a training step asks the same again
@@ -39,8 +39,8 @@ def _tiles_pay(m, k, n, threads):  # type: ignore[no-untyped-def]
     """Whether tiles, which are always whole and packed at a price, beat vectors here."""
     whole = -(-m // SIDE) * -(-n // SIDE) * SIDE * SIDE
     packed = min(m, n) + max(m, n) // threads
-    by_tiles = (_TILES * whole / threads + packed) * (-(-k // CHUNK) * CHUNK)
-    return by_tiles < _VECTORS * m * n / threads * k
+    by_tiles = (BY_TILES * whole / threads + packed) * (-(-k // CHUNK) * CHUNK)
+    return by_tiles < BY_VECTORS * m * n / threads * k
 
 
 def _by_vectors(  # type: ignore[no-untyped-def]

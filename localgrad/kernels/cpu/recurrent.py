@@ -15,25 +15,29 @@ from .dense import linear
 from .emit import address, widest
 from .functions import sigmoid, tanh
 from .host import CACHE
-from .launch import parallel, share
+from .launch import barrier, parallel, share
 from .layout import contiguous
-from .microkernel import prepare
+from .microkernel import ACCUMULATE
+from .pack import size_of
+from .packed_weight import multiply_weight, pack_weight
+from .packed_weight import prepare as prepare_weight
+from .product import prepare as prepare_product
+from .product import product_and_sums
 from .sequences import (
     add,
+    add_gradients,
     batch_comes_first,
-    collected,
+    block_launch_of,
     copy,
     empty_rows,
     ended,
-    launch_width,
-    own_buffers,
-    own_rows,
-    pack_all,
+    launch_of,
     plain,
     row_at,
     rows_of,
     sequence_of,
     steps_of,
+    to_x,
     total,
 )  # fmt: skip
 
@@ -62,17 +66,20 @@ def _lstm_row(gates, from_state, before, cell, state, y):  # type: ignore[no-unt
 
 @njit(cache=CACHE)
 def _lstm_task(  # type: ignore[no-untyped-def]
-    gates, y, cells, h, c, w_hh, times, time_step, row_step, work, most, thread, threads,
+    gates, y, cells, h, c, w_hh, steps, launch, thread, threads,
 ):
     batch, size = h.shape
     zero = h.dtype.type(0)
-    end = pack_all(work, address(w_hh), 1, size, size, 4 * size, zero, thread, threads)
-    states, new, tile = own_buffers(end, most, 4 * size, size, zero, thread)
+    times, time_step, row_step = steps
+    own = launch.own + thread * launch.apart
+    states, new = own + launch.rows, own + launch.products
+    pack_weight(zero, (launch.weight, own, address(w_hh), 1, size, size, 4 * size, launch.tiled,
+                       thread, threads))
     low, high = share(batch, thread, threads)
     for row in range(low, high):
         copy(row_at(states, row - low, size, zero), h[row])
     for t in range(times):
-        own_rows(new, states, high - low, size, 4 * size, work, tile, zero)
+        multiply_weight(zero, (new, states, high - low, size, 4 * size, launch.weight, own))
         for row in range(low, high):
             place = t * time_step + row * row_step
             before = c[row] if t == 0 else cells[place - time_step]
@@ -81,11 +88,8 @@ def _lstm_task(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
-def _lstm(  # type: ignore[no-untyped-def]
-    gates, y, cells, h, c, w_hh, times, time_step, row_step, work, most, threads,
-):
-    parallel(_lstm_task,
-             (gates, y, cells, h, c, w_hh, times, time_step, row_step, work, most), threads)
+def _lstm(gates, y, cells, h, c, w_hh, steps, launch):  # type: ignore[no-untyped-def]
+    parallel(_lstm_task, (gates, y, cells, h, c, w_hh, steps, launch), launch.threads)
 
 
 @njit(cache=CACHE)
@@ -112,38 +116,52 @@ def _lstm_back_row(gates, before, cell, dh, dc, pulled):  # type: ignore[no-unty
 
 @njit(cache=CACHE)
 def _lstm_back_task(  # type: ignore[no-untyped-def]
-    to_y, has_y, gates, y, cells, h, c, w_hh, dh, dc, pulled, before_y, sums, times, time_step,
-    row_step, work, most, thread, threads,
+    to_y, has_y, gates, x, y, cells, h, c, w_ih, w_hh, dh, dc, dx, dw_ih, dw_hh, sums, steps,
+    launch, thread, threads,
 ):
     batch, size = h.shape
+    wide = size + x.shape[1]
     zero = h.dtype.type(0)
-    end = pack_all(work, address(w_hh), size, 1, 4 * size, size, zero, thread, threads)
-    _, new, tile = own_buffers(end, most, 4 * size, size, zero, thread)
+    times, time_step, row_step = steps
+    own = launch.own + thread * launch.apart
+    slopes, others = own + launch.slopes, own + launch.others
+    pack_weight(zero, (launch.weight, own, address(w_hh), size, 1, 4 * size, size, launch.tiled,
+                       thread, threads))
     low, high = share(batch, thread, threads)
-    if low == high:
-        return
+    held, flags = 0, 0
     for t in range(times - 1, -1, -1):
         for row in range(low, high):
             place = t * time_step + row * row_step
+            number = held + row - low
             if has_y:
                 add(dh[row], to_y[place])
             before = c[row] if t == 0 else cells[place - time_step]
-            slopes = row_at(new, row - low, 4 * size, zero)
-            _lstm_back_row(gates[place], before, cells[place], dh[row], dc[row], slopes)
-            copy(pulled[place], slopes)
-            add(sums[thread], slopes)
-            copy(before_y[place], h[row] if t == 0 else y[place - time_step])
-        own_rows(address(dh[low:]), new, high - low, 4 * size, size, work, tile, zero)
+            _lstm_back_row(gates[place], before, cells[place], dh[row], dc[row],
+                           row_at(slopes, number, 4 * size, zero))
+            other = row_at(others, number, wide, zero)
+            copy(other[:size], h[row] if t == 0 else y[place - time_step])
+            copy(other[size:], x[place])
+        multiply_weight(zero, (address(dh[low:]), slopes + held * 4 * size * size_of(zero),
+                               high - low, 4 * size, size, launch.weight, own))
+        held += high - low
+        if held + high - low > launch.block or t == 0:
+            product_and_sums(slopes, 1, 4 * size, others, wide, 1, own + launch.gradient, wide,
+                             4 * size, held, wide, 0, flags, address(sums[thread]),
+                             own + launch.scratch, zero, 0, 1)
+            to_x(dx, slopes, held, t, low, high, w_ih, others, own + launch.scratch, steps)
+            held, flags = 0, ACCUMULATE
+    barrier(threads)
+    add_gradients(dw_hh, dw_ih, launch, thread, threads)
 
 
 @njit(cache=CACHE)
 def _lstm_back(  # type: ignore[no-untyped-def]
-    to_y, has_y, gates, y, cells, h, c, w_hh, dh, dc, pulled, before_y, sums, times, time_step,
-    row_step, work, most, threads,
+    to_y, has_y, gates, x, y, cells, h, c, w_ih, w_hh, dh, dc, dx, dw_ih, dw_hh, sums, steps,
+    launch,
 ):
     parallel(_lstm_back_task,
-             (to_y, has_y, gates, y, cells, h, c, w_hh, dh, dc, pulled, before_y, sums, times,
-              time_step, row_step, work, most), threads)
+             (to_y, has_y, gates, x, y, cells, h, c, w_ih, w_hh, dh, dc, dx, dw_ih, dw_hh, sums,
+              steps, launch), launch.threads)
 
 
 def lstm(
@@ -154,15 +172,16 @@ def lstm(
 
     Returns (outputs, last h, last c), and (gates, outputs, cells, h, c) for the way back.
     """
-    prepare(x.dtype)
+    prepare_weight(x.dtype)
+    prepare_product(x.dtype)
     first = batch_comes_first(x)
     bias = b_ih if b_hh is None else b_hh if b_ih is None else b_ih + b_hh
     gates = linear(rows_of(x, first), w_ih, bias)
     h, c = contiguous(h), contiguous(c)
     batch, size = h.shape
     y, cells = empty_rows(x, size), empty_rows(x, size)
-    threads, most, work = launch_width(batch, 4 * size, size, x.itemsize)
-    _lstm(gates, y, cells, h, c, contiguous(w_hh), *steps_of(x, first), work, most, threads)
+    launch = launch_of(x.shape[0], batch, size, 4 * size, x.itemsize)
+    _lstm(gates, y, cells, h, c, contiguous(w_hh), steps_of(x, first), launch)
     outputs = sequence_of(y, x, first)
     last = sequence_of(cells, x, first)[-1].copy()
     return (outputs, outputs[-1].copy(), last), (gates, outputs, cells, h, c)
@@ -178,12 +197,13 @@ def lstm_backward(
     to_y, to_h, to_c = (plain(part, x.dtype) for part in upstream)
     dh, dc = ended(to_h, h), ended(to_c, c)
     batch, size = h.shape
-    pulled, before = empty_rows(x, 4 * size), empty_rows(x, size)
+    rows = rows_of(x, first)
+    inputs = rows.shape[1]
+    dx, dw_ih, dw_hh = empty_rows(x, inputs), np.empty_like(w_ih), np.empty_like(w_hh)
     given = cells[:0] if to_y is None else rows_of(to_y, first)
-    threads, most, work = launch_width(batch, 4 * size, size, x.itemsize)
-    sums = np.zeros((threads, 4 * size), x.dtype)
-    _lstm_back(given, to_y is not None, gates, rows_of(outputs, first), cells, h, c,
-               contiguous(w_hh), dh, dc, pulled, before, sums, *steps_of(x, first), work, most,
-               threads)
-    dx, *weights = collected(pulled, pulled, rows_of(x, first), before, w_ih, w_hh)
-    return [sequence_of(dx, x, first), dh, dc, *weights, total(b_ih, sums), total(b_hh, sums)]
+    launch = block_launch_of(x.shape[0], batch, 4 * size, size, inputs, x.itemsize)
+    sums = np.zeros((launch.threads, 4 * size), x.dtype)
+    _lstm_back(given, to_y is not None, gates, rows, rows_of(outputs, first), cells, h, c,
+               contiguous(w_ih), contiguous(w_hh), dh, dc, dx, dw_ih, dw_hh, sums,
+               steps_of(x, first), launch)
+    return [sequence_of(dx, x, first), dh, dc, dw_ih, dw_hh, total(b_ih, sums), total(b_hh, sums)]

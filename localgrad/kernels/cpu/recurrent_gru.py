@@ -16,7 +16,8 @@ from .functions import sigmoid, tanh
 from .host import CACHE
 from .launch import parallel, share
 from .layout import contiguous
-from .microkernel import prepare
+from .packed_weight import multiply_weight, pack_weight
+from .packed_weight import prepare as prepare_weight
 from .sequences import (
     add,
     batch_comes_first,
@@ -24,10 +25,7 @@ from .sequences import (
     copy,
     empty_rows,
     ended,
-    launch_width,
-    own_buffers,
-    own_rows,
-    pack_all,
+    launch_of,
     plain,
     row_at,
     rows_of,
@@ -57,17 +55,20 @@ def _gru_row(gates, from_state, b_hh, state, inner, y):  # type: ignore[no-untyp
 
 @njit(cache=CACHE)
 def _gru_task(  # type: ignore[no-untyped-def]
-    gates, y, inner, h, w_hh, b_hh, times, time_step, row_step, work, most, thread, threads,
+    gates, y, inner, h, w_hh, b_hh, steps, launch, thread, threads,
 ):
     batch, size = h.shape
     zero = h.dtype.type(0)
-    end = pack_all(work, address(w_hh), 1, size, size, 3 * size, zero, thread, threads)
-    states, new, tile = own_buffers(end, most, 3 * size, size, zero, thread)
+    times, time_step, row_step = steps
+    own = launch.own + thread * launch.apart
+    states, new = own + launch.rows, own + launch.products
+    pack_weight(zero, (launch.weight, own, address(w_hh), 1, size, size, 3 * size, launch.tiled,
+                       thread, threads))
     low, high = share(batch, thread, threads)
     for row in range(low, high):
         copy(row_at(states, row - low, size, zero), h[row])
     for t in range(times):
-        own_rows(new, states, high - low, size, 3 * size, work, tile, zero)
+        multiply_weight(zero, (new, states, high - low, size, 3 * size, launch.weight, own))
         for row in range(low, high):
             place = t * time_step + row * row_step
             from_state = row_at(new, row - low, 3 * size, zero)
@@ -76,11 +77,8 @@ def _gru_task(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
-def _gru(  # type: ignore[no-untyped-def]
-    gates, y, inner, h, w_hh, b_hh, times, time_step, row_step, work, most, threads,
-):
-    parallel(_gru_task,
-             (gates, y, inner, h, w_hh, b_hh, times, time_step, row_step, work, most), threads)
+def _gru(gates, y, inner, h, w_hh, b_hh, steps, launch):  # type: ignore[no-untyped-def]
+    parallel(_gru_task, (gates, y, inner, h, w_hh, b_hh, steps, launch), launch.threads)
 
 
 @njit(cache=CACHE)
@@ -105,13 +103,16 @@ def _gru_back_row(gates, before, inner, dh, pulled, slopes):  # type: ignore[no-
 
 @njit(cache=CACHE)
 def _gru_back_task(  # type: ignore[no-untyped-def]
-    to_y, has_y, gates, y, inner, h, w_hh, dh, pulled, from_state, before_y, sums, sums_n, times,
-    time_step, row_step, work, most, thread, threads,
+    to_y, has_y, gates, y, inner, h, w_hh, dh, pulled, from_state, before_y, sums, sums_n, steps,
+    launch, thread, threads,
 ):
     batch, size = h.shape
     zero = h.dtype.type(0)
-    end = pack_all(work, address(w_hh), size, 1, 3 * size, size, zero, thread, threads)
-    more, new, tile = own_buffers(end, most, 3 * size, size, zero, thread)
+    times, time_step, row_step = steps
+    own = launch.own + thread * launch.apart
+    slopes, more = own + launch.rows, own + launch.products
+    pack_weight(zero, (launch.weight, own, address(w_hh), size, 1, 3 * size, size, launch.tiled,
+                       thread, threads))
     low, high = share(batch, thread, threads)
     for t in range(times - 1, -1, -1):
         for row in range(low, high):
@@ -119,25 +120,25 @@ def _gru_back_task(  # type: ignore[no-untyped-def]
             if has_y:
                 add(dh[row], to_y[place])
             before = h[row] if t == 0 else y[place - time_step]
-            slopes = row_at(new, row - low, 3 * size, zero)
-            _gru_back_row(gates[place], before, inner[place], dh[row], pulled[place], slopes)
-            copy(from_state[place], slopes)
-            add(sums[thread], slopes)
+            own_slopes = row_at(slopes, row - low, 3 * size, zero)
+            _gru_back_row(gates[place], before, inner[place], dh[row], pulled[place], own_slopes)
+            copy(from_state[place], own_slopes)
+            add(sums[thread], own_slopes)
             add(sums_n[thread], pulled[place, 2 * size:])
             copy(before_y[place], before)
-        own_rows(more, new, high - low, 3 * size, size, work, tile, zero)
+        multiply_weight(zero, (more, slopes, high - low, 3 * size, size, launch.weight, own))
         for row in range(low, high):
             add(dh[row], row_at(more, row - low, size, zero))
 
 
 @njit(cache=CACHE)
 def _gru_back(  # type: ignore[no-untyped-def]
-    to_y, has_y, gates, y, inner, h, w_hh, dh, pulled, from_state, before_y, sums, sums_n, times,
-    time_step, row_step, work, most, threads,
+    to_y, has_y, gates, y, inner, h, w_hh, dh, pulled, from_state, before_y, sums, sums_n, steps,
+    launch,
 ):
     parallel(_gru_back_task,
              (to_y, has_y, gates, y, inner, h, w_hh, dh, pulled, from_state, before_y, sums,
-              sums_n, times, time_step, row_step, work, most), threads)
+              sums_n, steps, launch), launch.threads)
 
 
 def gru(
@@ -148,15 +149,15 @@ def gru(
 
     Returns (outputs, last h), and (gates, outputs, w_hn h + b_hn, h) for the way back.
     """
-    prepare(x.dtype)
+    prepare_weight(x.dtype)
     first = batch_comes_first(x)
     gates = linear(rows_of(x, first), w_ih, b_ih)
     h = contiguous(h)
     batch, size = h.shape
     y, inner = empty_rows(x, size), empty_rows(x, size)
     bias = np.zeros(3 * size, x.dtype) if b_hh is None else contiguous(b_hh)
-    threads, most, work = launch_width(batch, 3 * size, size, x.itemsize)
-    _gru(gates, y, inner, h, contiguous(w_hh), bias, *steps_of(x, first), work, most, threads)
+    launch = launch_of(x.shape[0], batch, size, 3 * size, x.itemsize)
+    _gru(gates, y, inner, h, contiguous(w_hh), bias, steps_of(x, first), launch)
     outputs = sequence_of(y, x, first)
     return (outputs, outputs[-1].copy()), (gates, outputs, inner, h)
 
@@ -174,11 +175,11 @@ def gru_backward(
     pulled, from_state = empty_rows(x, 3 * size), empty_rows(x, 3 * size)
     before = empty_rows(x, size)
     given = inner[:0] if to_y is None else rows_of(to_y, first)
-    threads, most, work = launch_width(batch, 3 * size, size, x.itemsize)
-    sums, sums_n = np.zeros((threads, 3 * size), x.dtype), np.zeros((threads, size), x.dtype)
+    launch = launch_of(x.shape[0], batch, 3 * size, size, x.itemsize)
+    sums = np.zeros((launch.threads, 3 * size), x.dtype)
+    sums_n = np.zeros((launch.threads, size), x.dtype)
     _gru_back(given, to_y is not None, gates, rows_of(outputs, first), inner, h, contiguous(w_hh),
-              dh, pulled, from_state, before, sums, sums_n, *steps_of(x, first), work, most,
-              threads)
+              dh, pulled, from_state, before, sums, sums_n, steps_of(x, first), launch)
     dx, *weights = collected(pulled, from_state, rows_of(x, first), before, w_ih, w_hh)
     to_b_hh = total(b_hh, sums)
     sums[:, 2 * size:] = sums_n  # all else goes to both biases alike

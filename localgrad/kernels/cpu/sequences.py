@@ -1,4 +1,4 @@
-"""What the kernels of recurrent layers share: rows of sequences, and a weight that stays packed.
+"""What the kernels of recurrent layers share: rows of sequences, and where their threads keep them.
 
 Products with the inputs are one large matrix product outside the kernels.  Inside, a thread owns
 some rows of the batch for all times: what its next step needs it has made itself, so the threads
@@ -9,61 +9,24 @@ written a row at a time, so it does not matter whether the batch or the time com
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
 from . import arena
 from .dense import linear_backward
-from .emit import array_at
-from .host import CACHE, host
-from .launch import barrier, share
+from .emit import address, array_at
+from .host import CACHE
+from .launch import share
 from .layout import contiguous
-from .microkernel import reduce_product
-from .pack import pack_panels, size_of, width_of
+from .pack import size_of
+from .packed_weight import lines, own_bytes, tiles_pay, weight_bytes
 from .pool import pool
-from .rectangle import ROWS, edge_tile
+from .product import product, scratch_bytes
 from .workspace import workspace
 
-
-@njit(cache=CACHE)
-def pack_all(work, b, b_k, b_column, k, n, zero, thread, threads):  # type: ignore[no-untyped-def]
-    """Pack the whole of B for ``own_rows``; every thread must call it.  Returns its end."""
-    size, width = size_of(zero), width_of(zero)
-    b_k, b_column = np.int64(b_k), np.int64(b_column)  # no packing for each constant stride
-    panels = (n + width - 1) // width
-    low, high = share(panels, thread, threads)
-    if low < high:
-        pack_panels(work + low * k * width * size, b + low * width * b_column * size,
-                    b_k, b_column, k, min(n, high * width) - low * width, zero)
-    barrier(threads)
-    return work + panels * k * width * size
-
-
-@njit(cache=CACHE)
-def own_rows(c, a, rows, k, n, packed, tile, zero):  # type: ignore[no-untyped-def]
-    """``C = A @ B`` for ``rows`` contiguous rows of A and C, with B packed."""
-    size, width = size_of(zero), width_of(zero)
-    for row in range(0, rows, ROWS):
-        count = min(ROWS, rows - row)
-        for column in range(0, n, width):
-            place = c + (row * n + column) * size
-            panel = packed + column * k * size
-            if n - column >= width:
-                reduce_product(zero, (count, place, n, a + row * k * size, k, 1, panel, width, k,
-                                      1, 0, 0, 1, 0, 0, 0, 0))
-            else:
-                edge_tile(place, n, count, n - column, a + row * k * size, k, 1, panel, width, k,
-                          0, 0, tile, zero)
-
-
-@njit(cache=CACHE)
-def own_buffers(end, most, gates, size, zero, thread):  # type: ignore[no-untyped-def]
-    """A thread's states, gates and tile, for up to ``most`` rows: their addresses."""
-    itemsize, width = size_of(zero), width_of(zero)
-    states = end + thread * (most * (gates + size) + (ROWS + 1) * width) * itemsize
-    return states, states + most * size * itemsize, states + most * (gates + size) * itemsize
+BLOCK = 256  # rows after which a thread adds to the weights' gradients, which are then moved
 
 
 @njit(cache=CACHE)
@@ -86,14 +49,100 @@ def add(target, source):  # type: ignore[no-untyped-def]
         target[j] += source[j]
 
 
-def launch_width(batch: int, gates: int, size: int, itemsize: int) -> tuple[int, int, int]:
-    """Threads to use, most rows of one, and the scratch for all."""
+class Launch(NamedTuple):
+    """Where the threads of a recurrent kernel find their memory.
+
+    A thread's own memory starts with the scratch of ``multiply_weight``.
+    """
+
+    threads: int
+    weight: int  #: address of the packed weight
+    tiled: int  #: whether it is packed in tiles too
+    own: int  #: address of the first thread's own memory
+    apart: int  #: bytes from one thread's own memory to the next one's
+    rows: int  #: how far into its own memory a thread's rows lie
+    products: int  #: and their products with the weight
+
+
+class BlockLaunch(NamedTuple):
+    """A launch whose threads keep what several times make, for the weights' gradients."""
+
+    threads: int
+    weight: int
+    tiled: int
+    own: int
+    apart: int
+    slopes: int  #: how far into its own memory a thread's gradients of the gates lie
+    others: int  #: and what they are multiplied by for the weights' gradients: states and inputs
+    gradient: int  #: this thread's part of these
+    scratch: int  #: of the products with a block
+    block: int  #: how many rows there is room for
+
+
+def launch_of(times: int, batch: int, k: int, n: int, itemsize: int) -> Launch:
+    """A launch that multiplies rows of k by a weight (k, n) at all times."""
     threads = min(pool.threads, batch)
     most = -(-batch // threads)
-    width = host().lanes(itemsize) * host().vectors
-    packed = max(size * -(-gates // width), gates * -(-size // width)) * width
-    own = most * (gates + size) + (ROWS + 1) * width
-    return threads, most, workspace(itemsize * (packed + threads * own))
+    packed = weight_bytes(k, n, itemsize, threads)
+    rows = own_bytes(most, k, n, itemsize)
+    products = rows + lines(most * k * itemsize)
+    apart = products + lines(most * n * itemsize)
+    weight = workspace(packed + threads * apart)
+    tiled = int(tiles_pay(times, most, k, n, threads, itemsize))
+    return Launch(threads, weight, tiled, weight + packed, apart, rows, products)
+
+
+def block_launch_of(
+    times: int, batch: int, gates: int, size: int, inputs: int, itemsize: int
+) -> BlockLaunch:
+    """A launch for the way back from the gates to states of ``size`` and to the inputs."""
+    threads = min(pool.threads, batch)
+    most = -(-batch // threads)
+    block = min(max(BLOCK // most, 1), times) * most
+    packed = weight_bytes(gates, size, itemsize, threads)
+    slopes = own_bytes(most, gates, size, itemsize)
+    others = slopes + lines(block * gates * itemsize)
+    gradient = others + lines(block * (size + inputs) * itemsize)
+    scratch = gradient + lines(gates * (size + inputs) * itemsize)
+    apart = scratch + max(scratch_bytes(block, size + inputs, itemsize),
+                          scratch_bytes(gates, inputs, itemsize))
+    weight = workspace(packed + threads * apart)
+    tiled = int(tiles_pay(times, most, gates, size, threads, itemsize))
+    return BlockLaunch(threads, weight, tiled, weight + packed, apart, slopes, others, gradient,
+                       scratch, block)
+
+
+@njit(cache=CACHE)
+def to_x(dx, slopes, held, t, low, high, w_ih, buffer, scratch, steps):  # type: ignore
+    """``dx = slopes @ w_ih`` for a block of rows that ends with the time t."""
+    gates, inputs = w_ih.shape
+    zero = dx.dtype.type(0)
+    _, time_step, row_step = steps
+    product(slopes, gates, 1, address(w_ih), inputs, 1, buffer, inputs, held, gates, inputs, 0, 0,
+            scratch, zero, 0, 1)
+    count = high - low
+    for number in range(held):
+        time = t + held // count - 1 - number // count
+        row = low + number % count
+        copy(dx[time * time_step + row * row_step], row_at(buffer, number, inputs, zero))
+
+
+@njit(cache=CACHE)
+def add_gradients(to_states, to_inputs, launch, thread, threads):  # type: ignore[no-untyped-def]
+    """The weights' gradients: the sum of all threads' parts."""
+    gates, size = to_states.shape
+    wide = size + to_inputs.shape[1]
+    zero = to_states.dtype.type(0)
+    low, high = share(gates, thread, threads)
+    for row in range(low, high):
+        for other in range(threads):
+            part = row_at(launch.own + other * launch.apart + launch.gradient, row, wide, zero)
+            if other == 0:
+                copy(to_states[row], part[:size])
+                copy(to_inputs[row], part[size:])
+            else:
+                add(to_states[row], part[:size])
+                add(to_inputs[row], part[size:])
 
 
 def batch_comes_first(x: np.ndarray) -> bool:

@@ -24,14 +24,14 @@ ROWS = 64  # rows of A in one chunk: 192 KiB with the depth above
 _PACKED = 400  # tiles of B in one pass: 1.2 MiB
 READ = 40  # packing an element costs as much as so many multiply-adds
 _ZERO = np.float32(0)
-_BUFFER = (2 * SIDE + 1) * 2 * SIDE * 4  # bytes of a block of C, and a row more
+BUFFER = (2 * SIDE + 1) * 2 * SIDE * 4  # bytes of a block of C, and a row more
 
 
 def scratch_bytes(k: int, n: int) -> int:
     """Bytes of workspace of each thread: B, a chunk of A, a tile, a block of C and its bias."""
     chunks = -(-min(k, DEPTH) // CHUNK)
     tiles = min(-(-n // SIDE) * chunks, _PACKED) + ROWS // SIDE * chunks
-    return tiles * TILE + SCRATCH + _BUFFER + vector_scratch_bytes(min(k, DEPTH), n, 4)
+    return tiles * TILE + SCRATCH + BUFFER + vector_scratch_bytes(min(k, DEPTH), n, 4)
 
 
 @njit(cache=CACHE)
@@ -63,6 +63,18 @@ def _block(place, c_row, rows, columns, a, b, chunks, bias, flags, buffer):  # t
         _clamp(to, to_row, rows, columns)
     if not whole:
         copy_tile(place, c_row, to, to_row, rows, columns, _ZERO)
+
+
+@njit(cache=CACHE)
+def multiply_tiles(c, c_row, a, b, rows, columns, chunks, bias, flags, buffer):  # type: ignore
+    """``C = epilogue(init + A @ B)`` of packed tiles, in a thread that has opened its own."""
+    step = 2 * chunks * TILE
+    for j in range(0, columns, 2 * SIDE):
+        for i in range(0, rows, 2 * SIDE):
+            _block(c + (i * c_row + j) * 4, c_row, min(2 * SIDE, rows - i),
+                   min(2 * SIDE, columns - j), a + i // (2 * SIDE) * step,
+                   b + j // (2 * SIDE) * step, chunks, bias + j * 4 if bias != 0 else 0, flags,
+                   buffer)
 
 
 @njit(cache=CACHE)
@@ -109,12 +121,7 @@ def tile_rectangle(  # type: ignore[no-untyped-def]
                     add_columns(sums + row * 4, a_here, a_k, rows, count, _ZERO)
                 if special_left or special_right:
                     rectangle(_ZERO, (a_here, a_row, a_k, b_here, b_k, b_column, c_here, c_row,
-                                      rows, count, columns, bias, how, 0, buffer + _BUFFER, 0, 1))
+                                      rows, count, columns, bias, how, 0, buffer + BUFFER, 0, 1))
                     continue
-                for j in range(0, columns, 2 * SIDE):
-                    for i in range(0, rows, 2 * SIDE):
-                        _block(c_here + (i * c_row + j) * 4, c_row, min(2 * SIDE, rows - i),
-                               min(2 * SIDE, columns - j), left + i // SIDE * chunks * TILE,
-                               work + j // SIDE * chunks * TILE, chunks,
-                               bias + j * 4 if bias != 0 else 0, how, buffer)
+                multiply_tiles(c_here, c_row, left, work, rows, columns, chunks, bias, how, buffer)
     close_tiles()
