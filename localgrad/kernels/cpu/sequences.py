@@ -1,8 +1,11 @@
 """What the kernels of recurrent layers share: rows of sequences, and where their threads keep them.
 
-Products with the inputs are one large matrix product outside the kernels.  Inside, a thread owns
+The product with the inputs is one large matrix product before the kernel.  Inside, a thread owns
 some rows of the batch for all times: what its next step needs it has made itself, so the threads
-never wait for each other.  The states and the gates of the step at hand lie side by side in a
+never wait for each other.  On the way back an LSTM's thread keeps the gates' gradients of some
+times, and while they lie in its cache multiplies them by the states and inputs, for the weights'
+gradients, and by the weight, for the inputs' (``BlockLaunch``); a GRU leaves that to large products
+afterwards (``collected``).  The states and the gates of the step at hand lie side by side in a
 buffer of the thread's own, which stays in its first caches; the arrays of all times are read and
 written a row at a time, so it does not matter whether the batch or the time comes first in memory.
 """
