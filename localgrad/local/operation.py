@@ -196,8 +196,10 @@ class Operation:
         if y.dtype.kind not in "fc":  # an integer or a truth value ends every gradient
             return self.constant(y, values, sources)
         plan = self.plan(mask)
-        chosen = [options.get(n, self.defaults.get(n)) for n in self.options]
-        kept = plan.keep((*values, *chosen, y))
+        kept: tuple[Any, ...] = ()
+        if plan.names:
+            chosen = [options.get(n, self.defaults.get(n)) for n in self.options]
+            kept = plan.keep((*values, *chosen, y))
         node = make_node(self, tuple(sources), kept, plan, likes_of(values), options)
         if state.observer is not None:
             state.observer.made(node, y, values)
