@@ -28,10 +28,13 @@ _WINOGRAD_SUMS = 66  # multiply-adds in a nanosecond, interleaved with transform
 _TRANSFORM = {3: 550, 5: 200}  # of one channel of a tile to and fro, in multiply-adds
 _TRANSFORM_KERNEL = 150
 _STEP = 27.0  # nanoseconds of a product of whole matrix tiles, 16 x 16 x 16
+_STEP_TURNED = 24.0  # the same in the weight's adjoint, whose sums are longer
 _LEAST_STEP = 0.45  # how much of that a product of few rows takes
-_SPLIT = 0.45  # nanoseconds of splitting an element of an image
-_SPLIT_TURNED = 0.6  # the same where x and dy are split for their products
+_SPLIT = 0.25  # nanoseconds of splitting an element, of tiles that may not be full
+_LOAD = 0.2  # nanoseconds of bringing an element there
+_LOAD_TURNED = 0.35  # the same for the weight's adjoint, which wants dy turned
 _SPLIT_WEIGHT = 0.6
+_FEW = 4
 _START = 20_000  # nanoseconds before the first product by matrix tiles
 _PREFERENCE = 0.88  # for the plain road, where others promise little
 
@@ -46,7 +49,9 @@ def road(g: Geometry, member: str, size: int) -> str:
     costs = {PLAIN: _PREFERENCE * _plain(g, member, size)}
     if suits(g, size):
         costs[WINOGRAD] = _winograd(g)
-    if size == 4 and host().tiles:
+    # Groups of few channels would fill tiles with zeros.
+    few = g.groups > 1 and min(g.channels, g.out_channels) < g.groups * _FEW
+    if size == 4 and host().tiles and not few:
         costs[TILES] = _START + _tiles(g, member)
     return min(costs, key=costs.__getitem__)
 
@@ -62,8 +67,12 @@ def _plain(g: Geometry, member: str, size: int) -> float:
     wide, deep = (inputs, outputs) if member == TO_INPUT else (outputs, inputs)
     products = g.groups * _ceil(wide, lanes) * lanes * deep * g.kernel_h * g.kernel_w
     speed = _NARROW_SUMS if wide <= lanes else _VECTOR_SUMS
-    met = g.batch * g.channels * g.height * g.width
-    return g.batch * g.out_h * g.out_w * products / speed + _MOVE * met
+    pixels = g.batch * g.out_h * g.out_w
+    moved = g.batch * g.channels * g.height * g.width
+    if member == TO_WEIGHT and (g.groups > 1 or outputs not in (lanes, 2 * lanes)):
+        # dy is laid out as panels of two vectors, for every group.
+        moved += 4 * pixels * g.groups * _ceil(outputs, 2 * lanes) * 2 * lanes
+    return pixels * products / speed + _MOVE * moved
 
 
 def _winograd(g: Geometry) -> float:
@@ -75,27 +84,29 @@ def _winograd(g: Geometry) -> float:
         / _WINOGRAD_SUMS
 
 
-def _rows(count: int) -> tuple[int, float]:
-    """Tiles of so many rows, and what a product of one costs."""
+def _rows(count: int, whole: float) -> tuple[int, float]:
+    """Tiles of so many rows, and what a product of one costs; ``whole`` is that of 16 rows."""
     tiles = _ceil(count, SIDE)
-    return tiles, _STEP * (_LEAST_STEP + (1 - _LEAST_STEP) * _ceil(count, tiles) / SIDE)
+    return tiles, whole * (_LEAST_STEP + (1 - _LEAST_STEP) * _ceil(count, tiles) / SIDE)
 
 
 def _tiles(g: Geometry, member: str) -> float:
     inputs, outputs = g.channels // g.groups, g.out_channels // g.groups
-    products = g.groups * g.kernel_h * g.kernel_w * _ceil(inputs, SIDE) * _ceil(outputs, SIDE)
-    made = g.batch * g.out_channels * g.out_h * g.out_w
+    blocks_in, blocks_out = _ceil(inputs, SIDE), _ceil(outputs, SIDE)
+    products = g.groups * g.kernel_h * g.kernel_w * blocks_in * blocks_out
+    weights = _SPLIT_WEIGHT * products * SIDE * SIDE
     if member == TO_WEIGHT:
         w, _ = weight_walk(g, 1)
-        _, step = _rows(outputs)
-        pixels = g.batch * _ceil(w.steps * w.pitch, SIDE)
-        met = g.batch * g.channels * g.height * w.columns
-        return pixels * products * step + _SPLIT_TURNED * (made + met + _weights(g))
+        _, step = _rows(outputs, _STEP_TURNED)
+        pixels, met = g.batch * w.steps * w.pitch, g.batch * g.height * w.columns
+        loads = _LOAD_TURNED * (pixels * g.out_channels + met * g.channels)
+        splits = _SPLIT * SIDE * g.groups * (pixels * blocks_out + met * blocks_in)
+        return _ceil(pixels, SIDE) * products * step + loads + splits + weights
     v, _ = walk(g, member == TO_INPUT, 1)
     length, lines = _ceil(v.out_w, v.phases_w), v.steps
     if length == v.columns and v.taps == 1:
         length, lines = length * lines, 1
-    across, step = _rows(length)
-    met = g.batch * v.groups * v.inputs * v.columns * v.height
-    return (g.batch * lines * across * products * step + _SPLIT * met
-            + _SPLIT_WEIGHT * _weights(g))
+    across, step = _rows(length, _STEP)
+    met = g.batch * v.columns * v.height * g.groups
+    loads = met * (_LOAD * v.inputs + _SPLIT * SIDE * _ceil(v.inputs, SIDE))
+    return g.batch * lines * across * products * step + loads + weights

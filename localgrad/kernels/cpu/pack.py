@@ -14,7 +14,7 @@ from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
 
-from .emit import POINTER, offset, word
+from .emit import POINTER, WORD, external, offset, word
 from .host import CACHE, host
 
 
@@ -151,24 +151,86 @@ def transpose_block(
     return types.void(integer, integer, integer, integer, like), codegen
 
 
+def _edge_function(module: ir.Module, element: Any, vector: Any, size: int) -> ir.Function:
+    """``transpose_edge`` as a function of its own, made once a module."""
+    name = f"localgrad_transpose_edge_{size}"
+    if name in module.globals:
+        return module.globals[name]
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [WORD] * 6), name)
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    target, target_row, source, source_row, rows, columns = function.args
+    lanes, whole = vector.count, ir.IntType(32)
+    numbers = ir.VectorType(whole, lanes)
+    masks = ir.VectorType(ir.IntType(1), lanes)
+    kind = f"v{lanes}f{8 * size}.p0"
+    load = external(module, f"llvm.masked.load.{kind}", ir.FunctionType(
+        vector, [POINTER, whole, masks, vector]))
+    store = external(module, f"llvm.masked.store.{kind}", ir.FunctionType(
+        ir.VoidType(), [vector, POINTER, whole, masks]))
+
+    def first(count: Any) -> Any:
+        """A mask of so many lanes."""
+        one = builder.insert_element(ir.Constant(numbers, ir.Undefined),
+                                     builder.trunc(count, whole), word(0))
+        every = builder.shuffle_vector(one, one, ir.Constant(numbers, [0] * lanes))
+        return builder.icmp_signed("<", ir.Constant(numbers, list(range(lanes))), every)
+
+    def where(number: int, limit: Any, count: Any) -> Any:
+        """``count`` for a row that exists, else 0."""
+        return builder.select(builder.icmp_signed("<", word(number), limit), count, word(0))
+
+    def at(base: Any, row: int, step: Any) -> Any:
+        return offset(builder, builder.inttoptr(base, POINTER), builder.mul(step, word(row)),
+                      element)
+
+    aligned, nothing = ir.Constant(whole, size), ir.Constant(vector, [0.0] * lanes)
+    held = [builder.call(load, [at(source, row, source_row), aligned,
+                                first(where(row, rows, columns)), nothing])
+            for row in range(lanes)]
+    for row, value in enumerate(_transpose(builder, held, size)):
+        builder.call(store, [value, at(target, row, target_row), aligned,
+                             first(where(row, columns, rows))])
+    builder.ret_void()
+    return function
+
+
+@intrinsic
+def transpose_edge(
+    typingctx: Any, target: Any, target_row: Any, source: Any, source_row: Any, rows: Any,
+    columns: Any, like: Any,
+) -> Any:
+    """``transpose_block`` of a block of which only so many rows and columns exist."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        element, vector, size = _vector(context, signature.args[6])
+        builder.call(_edge_function(builder.module, element, vector, size), values[:6])
+        return context.get_dummy_value()
+
+    integer = types.int64
+    return types.void(*[integer] * 6, like), codegen
+
+
 @njit(cache=CACHE)
 def transpose(target, target_row, source, source_row, rows, columns, zero):  # type: ignore
     """``target[j, i] = source[i, j]`` for ``rows x columns`` of source; strides in elements."""
     size, lanes = size_of(zero), lanes_of(zero)
-    full_rows = rows - rows % lanes
-    full_columns = columns - columns % lanes
-    for i in range(0, full_rows, lanes):
-        for j in range(0, full_columns, lanes):
-            transpose_block(target + (j * target_row + i) * size, target_row,
-                            source + (i * source_row + j) * size, source_row, zero)
-        for j in range(full_columns, columns):
-            for row in range(i, i + lanes):
-                store_at(target + (j * target_row + row) * size,
-                         load_at(source + (row * source_row + j) * size, zero))
-    for i in range(full_rows, rows):
-        for j in range(columns):
-            store_at(target + (j * target_row + i) * size,
-                     load_at(source + (i * source_row + j) * size, zero))
+    for i in range(0, rows, lanes):
+        high = min(lanes, rows - i)
+        for j in range(0, columns, lanes):
+            wide = min(lanes, columns - j)
+            to = target + (j * target_row + i) * size
+            start = source + (i * source_row + j) * size
+            if high == lanes and wide == lanes:
+                transpose_block(to, target_row, start, source_row, zero)
+            elif high * wide >= 2 * lanes:
+                transpose_edge(to, target_row, start, source_row, high, wide, zero)
+            else:
+                for row in range(high):
+                    for column in range(wide):
+                        store_at(to + (column * target_row + row) * size,
+                                 load_at(start + (row * source_row + column) * size, zero))
 
 
 @njit(cache=CACHE)

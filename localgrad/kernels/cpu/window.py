@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from numba import njit
 
+from .emit import array_at
 from .host import CACHE
-from .pack import copy_row, load_at, size_of, store_at, transpose, width_of
+from .pack import copy_row, size_of, store_at, transpose, width_of
 from .rectangle import copy_tile
 
 
@@ -124,12 +125,17 @@ def pack_adjoint(  # type: ignore[no-untyped-def]
     """
     size, width = size_of(zero), width_of(zero)
     valid = min(width, inputs - first)
+    step = outputs * width * size
     for output in range(outputs):
-        source = weight + (output * inputs + first) * taps * size
-        for tap in range(taps):
-            place = tap + turn - 1 - 2 * (tap % turn)
-            row = target + (place * outputs + output) * width * size
-            for column in range(valid):
-                store_at(row + column * size, load_at(source + (column * taps + tap) * size, zero))
-            for column in range(valid, width):
-                store_at(row + column * size, zero)
+        row = target + output * width * size
+        if valid < width:
+            for tap in range(taps):
+                clear(row + tap * step, width, zero)
+        transpose(row, outputs * width, weight + (output * inputs + first) * taps * size, taps,
+                  valid, taps, zero)
+        for start in range(0, taps, turn):
+            for tap in range(turn // 2):
+                here = array_at(row + (start + tap) * step, width, zero)
+                there = array_at(row + (start + turn - 1 - tap) * step, width, zero)
+                for column in range(width):
+                    here[column], there[column] = there[column], here[column]
