@@ -27,6 +27,14 @@ def already_open() -> LedgerError:
     )
 
 
+def no_trainer() -> LedgerError:
+    """Hugging Face's callback was called by something else."""
+    return LedgerError(
+        "localgrad.torch.transformers.LedgerCallback was called by no transformers.Trainer.\n"
+        "  In a loop of your own, write `with localgrad.torch.StepLog(folder, model).step(n):`."
+    )
+
+
 def nothing_recorded() -> LedgerError:
     """A ledger without any node."""
     return LedgerError(

@@ -147,7 +147,7 @@ class Sentences(torch.utils.data.Dataset):
 
 
 def tune(
-    callback: Any, tmp_path: Path, fails: bool = False, resume: Any = None, **options: Any
+    callback: Any, tmp_path: Path, fails: str = "", resume: Any = None, **options: Any
 ) -> None:
     torch.manual_seed(0)
     config = transformers.GPT2Config(
@@ -155,8 +155,10 @@ def tune(
         bos_token_id=0, eos_token_id=0,
     )  # fmt: skip
     model = transformers.GPT2LMHeadModel(config)
-    if fails:
+    if fails == "forward":
         model.register_forward_hook(_fail)
+    if fails == "backward":
+        model.transformer.ln_f.weight.register_hook(_fail)
     args = transformers.TrainingArguments(
         output_dir=str(tmp_path / "out"),
         per_device_train_batch_size=4,
@@ -209,11 +211,22 @@ def test_hugging_face_goes_on_with_the_recording_of_a_training_that_is_resumed(
     )
 
 
-def test_after_an_exception_in_the_trainer_the_ledger_can_be_closed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", ["forward", "backward"])
+def test_a_trainer_that_raises_leaves_no_ledger_open(tmp_path: Path, where: str) -> None:
     callback = TransformersLedger(tmp_path / "run", every=1)
-    with pytest.raises(ZeroDivisionError):
-        tune(callback, tmp_path, fails=True)
-    callback.close()
+    with pytest.raises(ZeroDivisionError) as raised:
+        tune(callback, tmp_path, fails=where)
+    hooks = torch.nn.modules.module._global_forward_hooks
+    assert not hooks and not torch.overrides._get_current_function_mode_stack()
+    trainer = next(
+        entry.frame.f_locals["self"]
+        for entry in raised.traceback
+        if isinstance(entry.frame.f_locals.get("self"), transformers.Trainer)
+    )
+    assert "training_step" not in vars(trainer)
+    with Ledger() as ledger:  # would raise, were another one open
+        torch.ones(2, requires_grad=True).sum().backward()
+    assert ledger.nodes
     tune(callback, tmp_path)
     assert len(steps(tmp_path / "run")) == 6
 
