@@ -30,11 +30,13 @@ class Mutation:
 
 
 latest: int = 0
+listeners: weakref.WeakSet[Any] = weakref.WeakSet()
+"""Ledgers, which hold values that they have yet to measure."""
 _by_owner: dict[int, list[Any]] = {}
 """By the owner's address: a weak reference to it, and the latest change of its memory."""
 
 
-def _owner(array: Any) -> Any:
+def owner_of(array: Any) -> Any:
     """The array that owns the memory behind `array`."""
     while (base := getattr(array, "base", None)) is not None and hasattr(base, "dtype"):
         array = base
@@ -46,13 +48,21 @@ def _forget(key: int, _: Any) -> None:
     _by_owner.pop(key, None)
 
 
+def announce(arrays: Any) -> None:
+    """Tell those who still have to read them that `arrays` are about to be written into."""
+    for listener in tuple(listeners):
+        listener.about_to_change(arrays)
+
+
 def note_mutation(arrays: Any, operation: str) -> None:
-    """Remember that `operation` is writing into each of `arrays` now."""
+    """Remember that `operation` will write into each of `arrays` now."""
     global latest
+    if listeners:
+        announce(arrays)
     latest = next(clock)
     mutation = Mutation(operation, call_site(), latest)
     for array in arrays:
-        owner = array if array.base is None else _owner(array)
+        owner = array if array.base is None else owner_of(array)
         key = id(owner)
         known = _by_owner.get(key)
         if known is not None and known[0]() is owner:
@@ -63,7 +73,7 @@ def note_mutation(arrays: Any, operation: str) -> None:
 
 def mutation_since(array: Any, serial: int) -> Mutation | None:
     """The in-place change of `array`'s memory after moment `serial`, if there was one."""
-    found = _by_owner.get(id(_owner(array)))
+    found = _by_owner.get(id(owner_of(array)))
     if found is not None and found[1].serial > serial:
         return found[1]
     return None

@@ -59,7 +59,7 @@ def audit(recorder: Recorder, build: Build, seed: int, tolerance: float) -> Audi
         if node.op.kind in UNCHECKED or record.upstream is None or node in seen:
             continue
         seen.add(node)
-        made = recorder.made_nodes.get(node)
+        made = recorder.values.made.get(node)
         if made is None or made.arguments is None:
             result.skipped[identity] = "made before the ledger was opened"
             continue

@@ -36,7 +36,8 @@ class Build:
 
     def __init__(self, recorder: Recorder, model: Any = None) -> None:
         self.recorder = recorder
-        self.names = Names(model, recorder.made_nodes)
+        recorder.values.measure_all()
+        self.names = Names(model, recorder.values.made)
         self.keys = _in_order(recorder, self.names)
         self.ids = {key: identity for identity, key in enumerate(self.keys)}
         roots = {(node, sweep) for sweep, some in enumerate(recorder.roots) for node in some}
@@ -174,7 +175,7 @@ class Build:
 
     def _behind(self, sources: Iterable[Node]) -> list[str]:
         """The parameters that these nodes were computed from."""
-        made = self.recorder.made_nodes
+        made = self.recorder.values.made
         seen = set(sources)
         stack = list(seen)
         while stack:
@@ -209,7 +210,7 @@ def _in_order(recorder: Recorder, names: Names) -> list[Key]:
         swept.update(page)
         keys += [(node, sweep) for node in page]
     others: dict[Node, None] = dict.fromkeys(names.of_leaf)
-    for node, made in recorder.made_nodes.items():
+    for node, made in recorder.values.made.items():
         others[node] = None
         others.update((source, None) for source in made.inputs if source is not None)
     for opened in recorder.cuts.cuts.values():

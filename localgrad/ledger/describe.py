@@ -19,7 +19,7 @@ def describe(
     identity: int, node: Node, sweep: int, recorder: Recorder, names: Names, is_root: bool
 ) -> NodeRecord:
     """Return the record of ``node``, before any edge is drawn."""
-    made = recorder.made_nodes.get(node)
+    made = recorder.values.made.get(node)
     arrival = recorder.sweeps[sweep].get(node) if sweep < len(recorder.sweeps) else None
     record = NodeRecord(
         id=identity,
@@ -50,8 +50,8 @@ def describe(
         record.shape, record.dtype = list(arrival.shape), arrival.dtype.name
     if made is not None:
         record.inputs = _input_shapes(made.likes, record.shape, len(made.inputs))
-    record.units = recorder.units.get(node)
-    if node in recorder.bad_inputs:
+    record.units = recorder.values.units.get(node)
+    if node in recorder.values.bad_inputs:
         record.flags.append("nonfinite input")
     return record
 

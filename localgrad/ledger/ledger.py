@@ -67,6 +67,7 @@ class Ledger(BaseLedger):
 
     def __exit__(self, *_: object) -> None:
         state.observer, state.inside = None, {}
+        self._recorder.closed()
         self._built = None
 
     @property
@@ -76,7 +77,7 @@ class Ledger(BaseLedger):
 
     def _build(self) -> Build:
         if self._built is None or state.observer is self._recorder:
-            if not self._recorder.made_nodes and not self._recorder.sweeps:
+            if not self._recorder.values.made and not self._recorder.sweeps:
                 raise errors.nothing_recorded()
             self._built = Build(self._recorder, self.model)
             self._replays = {}

@@ -39,7 +39,7 @@ class Moments:
         if row >= self._room:
             self._grow(row + 1)
         if array.__class__ is ndarray and array.flags.c_contiguous and array.dtype.char in "fd":
-            vector = array.ravel()
+            vector = array.ravel()  # what follows, without two calls
             self.latest = self.measure(vector, self.table, row)
             sizes.append(vector.size)
             return row
@@ -55,19 +55,17 @@ class Moments:
 
         The sum's own row follows theirs.
         """
-        whole, *vectors = self._aligned([raw(total), *(raw(part) for part in parts)])
+        whole, *vectors = self._aligned([raw(array) for array in (total, *parts)])
         first = self.reserve(len(parts) + 1, whole.size)
         return first, self.join(vectors, whole, self.table, first)
 
     def _aligned(self, arrays: list[Any]) -> list[Any]:
         """The arrays as contiguous vectors with their elements in one common order and dtype."""
-        first = arrays[0]
-        if any(a.dtype != first.dtype for a in arrays):
+        if len({a.dtype.char for a in arrays}) > 1:
             widest = xp.result_type(*arrays)
             arrays = [a.astype(widest) for a in arrays]
-            first = arrays[0]
-        if 0 not in first.strides and all(a.strides == first.strides for a in arrays):
-            return [a.ravel(order="K") for a in arrays]
+        if len({a.strides for a in arrays}) == 1 and 0 not in arrays[0].strides:
+            return [a.ravel("K") for a in arrays]
         return [self.contiguous(a).ravel() for a in arrays]
 
     def reserve(self, count: int, size: int) -> int:
@@ -85,15 +83,18 @@ class Moments:
 
     def add_up(self, rows: list[int]) -> int:
         """The row of several arrays seen as one."""
-        row = self.reserve(1, sum(self.sizes[other] for other in rows))
-        self.table[row] = self.table[rows].sum(axis=0)
+        row = self.reserve(1, sum([self.sizes[other] for other in rows]))
+        whole = self.table[row]
+        for other in rows:
+            whole += self.table[other]
         return row
 
     def repeat(self, row: int) -> int:
         """A row of its own for an array whose moments are known; it is the whole of its sum."""
         copy = self.reserve(1, self.sizes[row])
-        self.table[copy] = self.table[row]
-        self.table[copy, INNER] = self.table[row, SQUARE]
+        own = self.table[copy]
+        own[:] = self.table[row]
+        own[INNER] = own[SQUARE]
         return copy
 
     def widen(self, row: int, size: int) -> None:
@@ -104,6 +105,9 @@ class Moments:
     def square(self, row: int) -> float:
         return float(self.table[row, SQUARE])
 
+    def total(self, row: int) -> float:
+        return float(self.table[row, TOTAL])
+
     def inner(self, row: int) -> float:
         return float(self.table[row, INNER])
 
@@ -112,6 +116,10 @@ class Moments:
 
     def nonfinite(self, row: int) -> int:
         return round(self.table[row, NONFINITE])
+
+    def are_finite(self) -> bool:
+        """Whether no array held a NaN or an infinity."""
+        return not self.table[: len(self.sizes), NONFINITE].any()
 
     def rms(self, row: int) -> float:
         return arithmetic.rms(self.square(row), self.sizes[row])
@@ -124,10 +132,23 @@ class Moments:
             size=size,
             norm=arithmetic.norm(square),
             rms=arithmetic.rms(square, size),
-            mean=float(self.table[row, TOTAL]) / size if size else None,
+            mean=self.total(row) / size if size else None,
             zeros=self.zeros(row),
             nonfinite=self.nonfinite(row),
         )
+
+
+def is_rearranged(a: Any, b: Any) -> bool:
+    """Whether ``a`` shows all of ``b``'s elements, and no others, in the same memory."""
+    return shares_memory(a, b) and a.size == b.size and (0 not in a.strides or 0 in b.strides)
+
+
+def shares_memory(a: Any, b: Any) -> bool:
+    """Whether ``a``, which an operation made of ``b``, is a view of it."""
+    if a.__class__ is not ndarray or b.__class__ is not ndarray:
+        return False
+    base = a.base
+    return base is not None and (base is b or base is b.base)
 
 
 def raw(array: Any) -> Any:

@@ -1,14 +1,13 @@
 """The engine's observer: it hears of every node and every contribution, and measures them.
 
-This runs inside the training step, so it only measures and remembers; `build.py` makes records of
-it when somebody asks. While a ledger is open the engine adds no contribution into another, so the
-contributions of a join can be read when their sum is known.
+This runs inside the training step, so it measures only what will be gone afterwards, and remembers
+the rest; `build.py` makes records of it when somebody asks. While a ledger is open the engine adds
+no contribution into another, so the contributions of a join can be read when their sum is known.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import isfinite
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from localgrad.graph.mutation import Mutation as Change
@@ -16,30 +15,14 @@ from localgrad.graph.mutation import mutation_since
 from localgrad.graph.node import Node
 from localgrad.graph.record import clock, state
 from localgrad.kernels import reference as xp
-from localgrad.ledger import units
 from localgrad.ledger.cuts import CutWatch
 from localgrad.ledger.inside import place
-from localgrad.ledger.measure import Moments
-from localgrad.ledger.model import Units
+from localgrad.ledger.measure import Moments, is_rearranged
 from localgrad.ledger.slices import Slice, add_slices, sent_back
 from localgrad.ledger.thresholds import Thresholds
-from localgrad.local.operation import likes_of
+from localgrad.ledger.values import Made, Values
 
 ndarray = xp.ndarray
-
-
-@dataclass(slots=True)
-class Made:
-    """A node as it was made. `inputs` and `kept` outlive the sweep, which frees the node's own."""
-
-    row: int  # of the value's moments; -1 where it was not measured
-    shape: tuple[int, ...]
-    dtype: Any
-    inputs: tuple[Node | None, ...]
-    kept: Any
-    likes: Any
-    arguments: Any  # as they were given: arrays, Tensors and scalars
-    value: Any  # at level "values"
 
 
 @dataclass(slots=True)
@@ -51,10 +34,14 @@ class Contribution:
     argument: int
     array: Any  # until its sum has arrived; from then on where the level keeps it
     row: int  # of its moments; -1 where they are not known yet
-    slot: int = 0  # which of several outputs it is to
-    shape: tuple[int, ...] = ()
-    dtype: Any = None
+    shape: tuple[int, ...] = field(init=False)  # of all that arrived, where it is that
+    dtype: Any = field(init=False)
     difference: ClassVar[float] = 0.0
+
+    @property
+    def slot(self) -> int:
+        """Which of several outputs it is to."""
+        return self.consumer.options["slot"] if self.consumer.op.kind == "part" else 0
 
     @property
     def contributions(self) -> list[Contribution]:
@@ -73,19 +60,6 @@ class Arrival:
     dtype: Any
 
 
-def is_rearranged(a: Any, b: Any) -> bool:
-    """Whether ``a`` shows all of ``b``'s elements, and no others, in the same memory."""
-    return shares_memory(a, b) and a.size == b.size and (0 not in a.strides or 0 in b.strides)
-
-
-def shares_memory(a: Any, b: Any) -> bool:
-    """Whether ``a``, which an operation made of ``b``, is a view of it."""
-    if a.__class__ is not ndarray or b.__class__ is not ndarray:
-        return False
-    base = a.base
-    return base is not None and (base is b or base is b.base)
-
-
 def _copy(array: Any) -> Any:
     return xp.array(getattr(array, "value", array))
 
@@ -99,19 +73,17 @@ class Recorder:
         self.keeps_joins = level != "norms"
         self.keeps_all = level == "values"
         self.moments = Moments()
-        self.made_nodes: dict[Node, Made] = {}
+        self.values = Values(self.moments, level, thresholds)
         self.sweeps: list[dict[Node, Arrival | Contribution]] = []
         self.roots: list[dict[Node, Any]] = []  # where each sweep began, and with what
         self.labels: dict[Node, str] = {}  # what a derivation calls its values
-        self.units: dict[Node, Units] = {}
-        self.bad_inputs: set[Node] = set()
         self.cuts = CutWatch()
         self.mutations: list[tuple[Node, Change]] = []
-        self.forms: dict[str, str | None] = {}
         self._pending: dict[Node, Contribution | list[Contribution]] = {}
         self._page: dict[Node, Arrival | Contribution] = {}
         self._began_at = 0
         self.has_failed = False  # a sweep ended in an error
+        self._row = -1  # of the moments of what has arrived at the latest node
         self._is_shared = False  # whether a value's `.grad` is retained in this sweep
         self._depth = 0
         self._deaf = 0  # sweeps that are not recorded themselves, or inside another one
@@ -126,33 +98,11 @@ class Recorder:
             name = place(node)
             if name is not None:
                 self.labels[node] = name
-        several = y.__class__ is tuple
-        row = -1 if several else self._row_of_view(node, y, values)
-        is_measured = row is None
-        if row is None:
-            row = self.moments.add(y)
-        self.made_nodes[node] = Made(
-            row,
-            () if several else y.shape,
-            None if several else y.dtype,
-            node.inputs,
-            node.kept,
-            likes_of(values) if node.op.kind == "composite" else node.likes,
-            values,
-            y if self.keeps_all else None,
-        )
+        self.values.made[node] = Made(node.inputs, node.kept, values, y)
         if self.cuts.living:
             self.cuts.used(node, values)
-        if not is_measured:
-            return
-        name = node.op.name
-        form = self.forms.get(name, "")
-        if form == "":
-            form = self.forms[name] = units.form_of(name)
-        if form is not None:
-            self._count_units(node, form, row, y)
-        if not isfinite(self.moments.latest):
-            self._look_for_bad_inputs(node, values)
+        if not node.op.makes_buffers:  # a black box may write into its own buffer again
+            self.values.measure(node)
 
     def constant(self, op: Any, y: Any, values: Any, sources: Any) -> None:
         """An operation was carried out without a node."""
@@ -161,8 +111,11 @@ class Recorder:
 
     def cut(self, source: Node, value: Any, reason: str, op: str = "") -> None:
         """A value leaves the graph."""
-        if not self._deaf:
-            self.cuts.cut(source, value, reason, op)
+        if self._deaf:
+            return
+        self.cuts.cut(source, value, reason, op)
+        if op == "numpy" and source in self.values.made:  # NumPy may write into it
+            self.values.measure(source)
 
     # -- the way down --------------------------------------------------------------------------
 
@@ -193,11 +146,12 @@ class Recorder:
         found = self._pending.pop(node, None)
         if node.watch is not None and node.inputs:
             self._is_shared = True
-        if isinstance(found, Contribution) and (
+        if found.__class__ is Contribution and (
             found.array is upstream or found.array.__class__ is Slice
         ):
             if found.row < 0:
                 found.row = self.moments.add(upstream)
+            self._row = found.row
             # The engine may hand this very buffer to `.grad`, where optimisers write into it.
             found.array = _copy(upstream) if self.keeps_all else None
             found.shape, found.dtype = upstream.shape, upstream.dtype
@@ -205,13 +159,15 @@ class Recorder:
             return
         parts = [found] if isinstance(found, Contribution) else found or []
         if upstream.__class__ is tuple:
-            self._page[node] = self._arrived_in_slots(upstream, parts)
+            arrival = self._page[node] = self._arrived_in_slots(upstream, parts)
+            self._row = arrival.row
             return
         if parts:
             row, difference = self._join(parts, upstream)
         else:
             row, difference = self.moments.add(upstream), 0.0
             self.roots[-1][node] = _copy(upstream)
+        self._row = row
         self._page[node] = Arrival(
             row,
             parts,
@@ -225,15 +181,13 @@ class Recorder:
         """`node` hands a contribution to each input that needs one."""
         if self._depth > 1:
             return
-        if node not in self.made_nodes:  # made before the ledger was opened
-            self.made_nodes[node] = Made(
-                -1, (), None, node.inputs, node.kept, node.likes, None, None
-            )
+        if node not in self.values.made:  # made before the ledger was opened
+            self.values.made[node] = Made(node.inputs, node.kept, None, None)
         pending, op = self._pending, node.op
         if not op.makes_buffers:
             # A black box may hand out one buffer again and again: keep what it said, when it did.
             downstreams = [None if d is None else xp.array(d) for d in downstreams]
-        own = self._page[node].row
+        own, add = self._row, self.moments.add
         if op.into is not None and needs[0] is not None:
             downstreams = (sent_back(node, upstream, needs, own),)
         for argument, (source, array) in enumerate(zip(needs, downstreams)):
@@ -243,12 +197,11 @@ class Recorder:
             if array is upstream or is_rearranged(array, upstream):
                 row = own  # what is handed through, or lies there differently, is not read again
             elif waiting is None and array.__class__ is ndarray and op.makes_buffers:
-                row = self.moments.add(array)  # it may be the only one, and is still in the cache
+                row = add(array)  # it may be the only one, and is still in the cache
             else:
                 row = -1
             part = Contribution(node, argument, array, row)
             if array.__class__ is tuple:  # from a `part`, whose place in it is the only one
-                part.slot = node.options["slot"]
                 part.array = array[part.slot]
             if waiting is None:
                 pending[source] = part
@@ -256,6 +209,11 @@ class Recorder:
                 pending[source] = [waiting, part]
             else:
                 waiting.append(part)
+
+    def closed(self) -> None:
+        """The ledger is closed. What went wrong is measured while the data are still there."""
+        if self.has_failed or not self.sweeps or not self.moments.are_finite():
+            self.values.measure_all()
 
     def mutated(self, node: Node, change: Change) -> None:
         """A value that `node` had retained was changed in place."""
@@ -267,22 +225,11 @@ class Recorder:
 
     # -- details -------------------------------------------------------------------------------
 
-    def _row_of_view(self, node: Node, y: Any, values: Any) -> int | None:
-        """The argument's moments, where a value only lies there differently; None: measure it."""
-        if node.op.kind != "linear" or len(node.inputs) != 1:
-            return None
-        source = self.made_nodes.get(node.inputs[0]) if node.inputs[0] is not None else None
-        argument = getattr(values[0], "value", values[0])
-        if source is not None and source.row >= 0 and is_rearranged(y, argument):
-            return source.row
-        # A slice shows nothing that its source does not.
-        return -1 if not self.keeps_joins and shares_memory(y, argument) else None
-
     def _join(self, parts: list[Contribution], total: Any) -> tuple[int, float]:
         """Measure contributions against their sum: its row, and ‖g − Σgᵢ‖²."""
         moments = self.moments
         arrays = [part.array for part in parts]
-        if any(array.__class__ is Slice for array in arrays):
+        if Slice in [array.__class__ for array in arrays]:
             rows, row, difference = add_slices(moments, arrays, total)
         else:
             first, difference = moments.add_join(arrays, total)
@@ -310,26 +257,3 @@ class Recorder:
             squares += difference
         dtype = next(g.dtype for g in upstream if g is not None)
         return Arrival(self.moments.add_up(rows), parts, squares, None, (), dtype)
-
-    def _count_units(self, node: Node, form: str, row: int, y: Any) -> None:
-        moments, limits = self.moments, self.thresholds
-        size = max(y.size, 1)
-        if y.dtype.char in "fd" and units.worth_counting(
-            form,
-            moments.square(row) / size,
-            float(moments.table[row, 1]) / size,
-            moments.zeros(row) / size,
-            limits,
-        ):
-            source = node.inputs[0]
-            after = source is not None and "conv" in source.op.name
-            found = units.tally(form, y, after or "conv" in node.op.name, limits)
-            if found is not None and (found.dead or found.saturated):
-                self.units[node] = found
-
-    def _look_for_bad_inputs(self, node: Node, values: Any) -> None:
-        for source, value in zip(node.inputs, values):
-            array = getattr(value, "value", value)
-            is_data = source is None and array.__class__ is ndarray and array.dtype.kind == "f"
-            if is_data and not bool(xp.all(xp.isfinite(array))):
-                self.bad_inputs.add(node)

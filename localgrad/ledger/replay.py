@@ -28,7 +28,7 @@ class Replay:
         self.of: dict[Node, Node] = {}
         self.original: dict[Node, Node] = {}
         for node in sorted(self.page, key=lambda item: item.serial):
-            made = recorder.made_nodes.get(node)
+            made = recorder.values.made.get(node)
             copy = Node.__new__(Node)
             for name in ("op", "plan", "likes", "options", "code", "instruction", "scope"):
                 setattr(copy, name, getattr(node, name))

@@ -75,17 +75,22 @@ class Thresholds:
         """Return the thresholds with those in ``given`` replaced; an unknown name raises."""
         if isinstance(given, Thresholds):
             return given
+        if not given:
+            return _DEFAULTS
         known = [item.name for item in fields(cls)]
-        for name in given or {}:
+        for name in given:
             if name not in known:
                 close = get_close_matches(name, known, 1)
                 hint = f"; did you mean {close[0]!r}?" if close else f"; known: {known}"
                 raise ValueError(f"there is no threshold {name!r}{hint}")
-        return cls(**(given or {}))
+        return cls(**given)
 
     def as_dict(self) -> dict[str, float]:
         """Return the thresholds by name, as the ledger's JSON holds them."""
         return asdict(self)
+
+
+_DEFAULTS = Thresholds()
 
 
 def table() -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from localgrad import errors
-from localgrad.graph.mutation import note_mutation
+from localgrad.graph.mutation import announce, note_mutation
 from localgrad.graph.record import here, state
 from localgrad.kernels import reference as xp
 from localgrad.ops.indexing import index_assign, raw_key
@@ -51,6 +51,7 @@ def assign(x: Tensor, key: Any, value: Any) -> None:
     if tracked and x.source is not None and x.is_leaf:
         raise errors.leaf_in_place("x[…] = …", here())
     if not tracked:
+        announce((x.value,))
         try:
             x.value[raw_key(key)] = raw
         except (ValueError, TypeError, IndexError) as cause:

@@ -85,15 +85,14 @@ class Optimizer(Constructed):
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        changed = []
-        for group in self.param_groups:
-            members = [p for p in group["params"] if p.grad is not None]
+        groups = [[p for p in group["params"] if p.grad is not None] for group in self.param_groups]
+        if any(groups):
+            written = [p.value for members in groups for p in members]
+            note_mutation(written, f"{type(self).__name__}.step()")
+        for group, members in zip(self.param_groups, groups):
             if members:
-                written = [p.value for p in members]
-                self.update(group, members, written, [p.grad.value for p in members])
-                changed += written
-        if changed:
-            note_mutation(changed, f"{type(self).__name__}.step()")
+                values = [p.value for p in members]
+                self.update(group, members, values, [p.grad.value for p in members])
         return loss
 
     def update(
