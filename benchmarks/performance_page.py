@@ -44,8 +44,9 @@ float32 matrix products of NumPy reach on the same machine; a convolution counts
 multiplications of its plain sums, of which Winograd's tiles need a quarter to a third, and may
 exceed that peak. So may products where the processor has matrix tiles (`amx_bf16` below), which
 make a float32 product of six products of bfloat16 parts, as exactly as vectors do; with
-`LOCALGRAD_VECTOR_BITS=512` set, the same commands show what vectors alone reach. *step memory* is the peak of resident
-memory in the rounds above what the imports held, *process memory* the whole process's peak.
+`LOCALGRAD_VECTOR_BITS=512` set, the same commands show what vectors alone reach. *step memory* is
+the peak of resident memory in the rounds above what the imports held, *process memory* the whole
+process's peak.
 *cold start* and *warm start* are from the start of the process, imports included, to the end of
 the first step, with empty and with filled caches of compiled code.
 """

@@ -2,6 +2,7 @@
 
 from localgrad.kernels.dispatch import (
     add,
+    add_range,
     as_rows,
     convolution,
     convolution_backward,
@@ -15,6 +16,7 @@ from localgrad.kernels.dispatch import (
     linear_backward,
     max_pool,
     pays,
+    put_range,
     relu,
     relu_route,
     row_norm,
@@ -49,6 +51,7 @@ __all__ = [
     "adagrad_step",
     "adam_step",
     "add",
+    "add_range",
     "as_rows",
     "attention",
     "attention_backward",
@@ -75,6 +78,7 @@ __all__ = [
     "max_pool",
     "patch_counts",
     "pays",
+    "put_range",
     "relu",
     "relu_route",
     "resample",

@@ -185,6 +185,19 @@ def zeros(shape: tuple[int, ...], dtype: Any) -> Any:
     return numpy.zeros(shape, dtype)
 
 
+def put_range(g: Any, like: Any, axis: int, start: int) -> Any:
+    """Zeros of `like`'s shape with g from `start` on along `axis`; None where no kernel does it."""
+    return cpu.put_range(g, like.shape, axis, start) if axis and pays(g) else None
+
+
+def add_range(result: Any, g: Any, axis: int, start: int) -> bool:
+    """Add g into `result`, from `start` on along `axis`, if a kernel does it."""
+    fits = axis and pays(g) and result.flags.c_contiguous and result.dtype == g.dtype
+    if fits:
+        cpu.add_range(result, g, axis, start)
+    return bool(fits)
+
+
 # -- pooling -------------------------------------------------------------------------------------
 
 

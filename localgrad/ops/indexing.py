@@ -36,8 +36,41 @@ def is_basic(key: Any) -> bool:
     )
 
 
+def range_of(key: Any, shape: tuple[int, ...]) -> tuple[int, int] | None:
+    """Axis and start, if a basic index names a range (or a place) on one axis and all of the rest.
+
+    >>> range_of((slice(None), slice(2, 5)), (4, 8)), range_of((..., -1), (4, 8))
+    ((1, 2), (1, 7))
+    """
+    parts = key if key.__class__ is tuple else (key,)
+    if Ellipsis in parts:
+        place = parts.index(Ellipsis)
+        whole = (slice(None),) * (len(shape) + 1 - len(parts))
+        parts = parts[:place] + whole + parts[place + 1 :]
+    found = None
+    for axis, part in enumerate(parts):
+        if part is None:
+            return None
+        if part.__class__ is slice:
+            start, stop, step = part.indices(shape[axis])
+            if start == 0 and stop == shape[axis] and step == 1:
+                continue
+            if step != 1:
+                return None
+        else:
+            start = int(part) % shape[axis]
+        if found is not None:
+            return None
+        found = (axis, start)
+    return found
+
+
 def put_back(g: Any, like: Any, key: Any) -> Any:
     """Zeros of the source's shape with `g` added at `key`; repeated places add up."""
+    if kernels.pays(g) and is_basic(key) and (place := range_of(key, like.shape)) is not None:
+        result = kernels.put_range(g, like, *place)
+        if result is not None:
+            return result
     result = kernels.zeros(like.shape, g.dtype)
     if is_basic(key):
         result[key] = g
@@ -49,7 +82,9 @@ def put_back(g: Any, like: Any, key: Any) -> Any:
 def put_into(buffer: Any, g: Any, key: Any) -> None:
     """`put_back`, added to a sum in place: many parts of one source need one buffer of its size."""
     if is_basic(key):
-        buffer[key] += g
+        place = range_of(key, buffer.shape) if kernels.pays(g) else None
+        if place is None or not kernels.add_range(buffer, g, *place):
+            buffer[key] += g
     else:
         xp.add.at(buffer, key, g)
 

@@ -29,6 +29,7 @@ _ROOMS = {
     "attending": ("attention", "attention_backward"),
     "recurrent": ("lstm", "lstm_backward"),
     "recurrent_gru": ("gru", "gru_backward"),
+    "ranges": ("add_range", "put_range"),
     "table": ("gather_rows", "scatter_rows"),
     "updates": ("adam_step", "sgd_step"),
     "arena": ("empty", "release", "usage"),
