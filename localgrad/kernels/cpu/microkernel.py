@@ -23,6 +23,7 @@ from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
 
+from . import pack
 from .by_name import ByName
 from .emit import POINTER, WORD, counted_loop, offset, vector_intrinsic, word
 from .host import host
@@ -249,7 +250,12 @@ def _reduce_double(  # type: ignore[no-untyped-def]
 
 _named = ByName("localgrad_reduce", {4: _reduce_single, 8: _reduce_double}, len(_PLAIN) + 1)
 
-prepare = _named.prepare  #: compile, or load, the microkernel of an element type
+
+def prepare(dtype: np.dtype) -> None:
+    """Compile, or load, the microkernel of an element type, and what its operands are packed by."""
+    pack.prepare(dtype)
+    _named.prepare(dtype)
+
 
 #: ``reduce_product(like, arguments)``: call the microkernel for ``like``'s element type.
 #:

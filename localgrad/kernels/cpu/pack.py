@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
 
+from .by_name import ByName
 from .emit import POINTER, WORD, external, offset, word
 from .host import CACHE, host
 
@@ -212,9 +214,8 @@ def transpose_edge(
     return types.void(*[integer] * 6, like), codegen
 
 
-@njit(cache=CACHE)
-def transpose(target, target_row, source, source_row, rows, columns, zero):  # type: ignore
-    """``target[j, i] = source[i, j]`` for ``rows x columns`` of source; strides in elements."""
+@njit(inline="always")
+def _turn(target, target_row, source, source_row, rows, columns, zero):  # type: ignore
     size, lanes = size_of(zero), lanes_of(zero)
     for i in range(0, rows, lanes):
         high = min(lanes, rows - i)
@@ -231,6 +232,26 @@ def transpose(target, target_row, source, source_row, rows, columns, zero):  # t
                     for column in range(wide):
                         store_at(to + (column * target_row + row) * size,
                                  load_at(start + (row * source_row + column) * size, zero))
+
+
+def _turn_single(target, target_row, source, source_row, rows, columns):  # type: ignore
+    _turn(target, target_row, source, source_row, rows, columns, np.float32(0))
+
+
+def _turn_double(target, target_row, source, source_row, rows, columns):  # type: ignore
+    _turn(target, target_row, source, source_row, rows, columns, np.float64(0))
+
+
+_named = ByName("localgrad_transpose", {4: _turn_single, 8: _turn_double}, 6)
+_named_call = _named.call
+
+prepare = _named.prepare  #: compile, or load, the transpose of an element type
+
+
+@njit(cache=CACHE)
+def transpose(target, target_row, source, source_row, rows, columns, zero):  # type: ignore
+    """``target[j, i] = source[i, j]`` for ``rows x columns`` of source; strides in elements."""
+    _named_call(zero, (target, target_row, source, source_row, rows, columns))
 
 
 @njit(cache=CACHE)
