@@ -1,7 +1,9 @@
 """Functions that are compiled once for an element type and reached by name.
 
 A kernel that calls an ordinary ``@njit`` function carries a copy of it, which LLVM optimises anew;
-the microkernel and the product around it are large and called by everybody.
+the microkernel and the product around it are large and called by everybody.  For the same reason a
+constant is handed to a large function as ``np.int64(1)``: of a literal Numba makes a type of its
+own, and compiles the function once more.
 """
 
 from __future__ import annotations

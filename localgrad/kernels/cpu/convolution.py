@@ -18,9 +18,9 @@ from .convolution_tiles import by_tiles
 from .convolution_tiles_weight import weight_by_tiles
 from .convolution_weight import weight_adjoint, weight_plan
 from .layout import contiguous, image_memory
-from .microkernel import RELU, prepare
+from .microkernel import RELU
 from .pool import pool
-from .window import Geometry, geometry
+from .window import Geometry, geometry, prepare
 from .winograd_forward import over_tiles
 from .winograd_weight import weight_over_tiles
 from .workspace import workspace

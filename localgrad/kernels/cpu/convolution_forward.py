@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import numpy as np
 from numba import njit
 
 from .emit import address
@@ -103,7 +104,7 @@ def _task(  # type: ignore[no-untyped-def]
                      address(weight) + first * depth * size, inputs, taps, valid, spare, zero)
         if has_bias:
             copy_tile(biases + number * width * size, width, address(bias) + first * size,
-                      width, 1, valid, zero)
+                      width, np.int64(1), valid, zero)
     barrier(threads)
 
     # One tap, unit stride, no padding: the image is one long row.

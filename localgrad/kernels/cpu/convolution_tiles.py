@@ -213,8 +213,8 @@ def _split_band(band, line, x, x_last, w, plane, image, images, first, rows):  #
             if in_place and 0 <= row < w.height:
                 here = source + row * w.width * channels * 4
             else:
-                load_band(line, source, x_last, channels, w.height, w.width, row, 1, w.low_w,
-                          w.columns, _ZERO)
+                load_band(line, source, x_last, channels, w.height, w.width, row, np.int64(1),
+                          w.low_w, w.columns, _ZERO)
             target = band + (number * rows + row - first) * w.columns * ROW
             for block in range(w.groups * blocks):
                 start = block // blocks * w.inputs + block % blocks * SIDE
@@ -244,12 +244,12 @@ def _phase(  # type: ignore[no-untyped-def]
     rest = length - (across - 1) * side
     if rest == side:
         _spots(y, band, right, bias, w, plane, images, image, first, steps, rows, phase,
-               configuration, side, 0, across, side)
+               configuration, side, np.int64(0), across, side)
     else:  # the last tiles of all lines have fewer rows
         _spots(y, band, right, bias, w, plane, images, image, first, steps, rows, phase,
-               configuration, side, 0, across - 1, side)
+               configuration, side, np.int64(0), across - 1, side)
         _spots(y, band, right, bias, w, plane, images, image, first, steps, rows, phase,
-               configuration, side, across - 1, 1, rest)
+               configuration, side, across - 1, np.int64(1), rest)
 
 
 @njit(cache=CACHE)

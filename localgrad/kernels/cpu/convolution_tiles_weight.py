@@ -144,8 +144,8 @@ def _split_x(band, line, x, x_last, w, p, image, images, first, rows):  # type: 
             if x_last and w.pad_w == 0 and w.columns == w.width and 0 <= row < w.height:
                 here = source + row * w.width * channels * 4
             else:
-                load_band(line, source, x_last, channels, w.height, w.width, row, 1, -w.pad_w,
-                          w.columns, _ZERO)
+                load_band(line, source, x_last, channels, w.height, w.width, row, np.int64(1),
+                          -w.pad_w, w.columns, _ZERO)
             target = band + (number * rows + row - first) * w.columns * ROW
             for tile in range(w.groups * tiles):
                 start = tile // tiles * w.inputs + _start(tile % tiles, w.inputs)

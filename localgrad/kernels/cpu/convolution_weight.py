@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import numpy as np
 from numba import njit
 
 from .convolution_forward import band_rows
@@ -116,14 +117,14 @@ def _task(  # type: ignore[no-untyped-def]
                 here = upstream + (first + line) * out_w * out_channels * size
             else:
                 load_band(plain, upstream, False, out_channels, out_h, out_w,
-                          first + line, lines, 0, out_w, zero)
+                          first + line, lines, np.int64(0), out_w, zero)
             if dbias.size > 0:
                 add_bias(bias_sums, here, pixels, zero)
             if not panel_lies:
                 for group in range(groups):
                     pack_panels(packed + group * panels * pixels * width * size,
-                                here + group * outputs * size, out_channels, 1, pixels, outputs,
-                                zero)
+                                here + group * outputs * size, out_channels, np.int64(1), pixels,
+                                outputs, zero)
             for number in range(groups * panels):
                 group, panel = number // panels, number % panels
                 b, b_k = packed + number * pixels * width * size, width

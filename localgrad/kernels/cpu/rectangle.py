@@ -74,7 +74,7 @@ def edge_tile(  # type: ignore[no-untyped-def]
         copy_tile(tile, width, c, c_row, rows, valid, zero)
     padded = tile + ROWS * width * size
     if init != 0:
-        copy_tile(padded, width, init, width, 1, valid, zero)
+        copy_tile(padded, width, init, width, np.int64(1), valid, zero)
         init = padded
     reduce_product(zero, (rows, tile, width, a, a_row, a_k, b, b_k, depth,
                           1, 0, 0, 1, 0, 0, init, flags))

@@ -71,7 +71,8 @@ def pack_left(target, a, a_row, a_k, rows, depth, scratch):  # type: ignore[no-u
         if a_k == 1 and rows - row >= SIDE and depth - k >= CHUNK:
             most = split_tile(place, here, a_row * 4, SIDE * 4)
         else:
-            _turned(scratch, CHUNK, here, a_row, a_k, min(SIDE, rows - row), min(CHUNK, depth - k))
+            _turned(scratch, np.int64(CHUNK), here, a_row, a_k, min(SIDE, rows - row),
+                    min(CHUNK, depth - k))
             most = split_tile(place, scratch, CHUNK * 4, SIDE * 4)
         found |= special(most)
     return found
@@ -97,7 +98,7 @@ def pack_right(target, b, b_k, b_column, depth, columns, scratch):  # type: igno
         if b_column == 1 and columns - column >= SIDE and depth - k >= CHUNK:
             most = split_tile(place, here, b_k * 4, SIDE * b_k * 4)
         else:
-            _turned(scratch, SIDE, here, b_k, b_column, min(CHUNK, depth - k),
+            _turned(scratch, np.int64(SIDE), here, b_k, b_column, min(CHUNK, depth - k),
                     min(SIDE, columns - column))
             most = split_tile(place, scratch, SIDE * 4, SIDE * SIDE * 4)
         found |= special(most)

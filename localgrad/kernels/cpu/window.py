@@ -11,10 +11,13 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
 from numba import njit
 
+from .by_name import ByName
 from .emit import array_at
 from .host import CACHE
+from .microkernel import prepare as prepare_microkernel
 from .pack import copy_row, size_of, store_at, transpose, width_of
 from .rectangle import copy_tile
 
@@ -66,15 +69,11 @@ def clear(target, count, zero):  # type: ignore[no-untyped-def]
         store_at(target + index * size, zero)
 
 
-@njit(cache=CACHE)
-def load_band(  # type: ignore[no-untyped-def]
-    target, image, channels_last, channels, height, width,
-    first_row, rows, first_column, columns, zero,
+@njit(inline="always")
+def _load_band(  # type: ignore[no-untyped-def]
+    target, image, channels_last, channels, height, width, first_row, rows, first_column, columns,
+    zero,
 ):
-    """Copy rows ``first_row...`` and columns ``first_column...`` of one image, channels last.
-
-    Rows and columns outside the image are zeros; both may start below zero.
-    """
     size = size_of(zero)
     left = min(max(-first_column, 0), columns)
     inside = max(min(first_column + columns, width) - max(first_column, 0), 0)
@@ -94,6 +93,43 @@ def load_band(  # type: ignore[no-untyped-def]
             source = image + (source_row * width + source_column) * size
             transpose(place, channels, source, height * width, channels, inside, zero)
         clear(place + inside * channels * size, (columns - left - inside) * channels, zero)
+
+
+def _load_band_single(  # type: ignore[no-untyped-def]
+    target, image, channels_last, channels, height, width, first_row, rows, first_column, columns,
+):
+    _load_band(target, image, channels_last, channels, height, width, first_row, rows, first_column,
+               columns, np.float32(0))
+
+
+def _load_band_double(  # type: ignore[no-untyped-def]
+    target, image, channels_last, channels, height, width, first_row, rows, first_column, columns,
+):
+    _load_band(target, image, channels_last, channels, height, width, first_row, rows, first_column,
+               columns, np.float64(0))
+
+
+_named = ByName("localgrad_load_band", {4: _load_band_single, 8: _load_band_double}, 10)
+_named_call = _named.call
+
+
+def prepare(dtype: np.dtype) -> None:
+    """Compile, or load, what the convolutions of an element type reach by name."""
+    prepare_microkernel(dtype)
+    _named.prepare(dtype)
+
+
+@njit(cache=CACHE)
+def load_band(  # type: ignore[no-untyped-def]
+    target, image, channels_last, channels, height, width,
+    first_row, rows, first_column, columns, zero,
+):
+    """Copy rows ``first_row...`` and columns ``first_column...`` of one image, channels last.
+
+    Rows and columns outside the image are zeros; both may start below zero.
+    """
+    _named_call(zero, (target, image, np.int64(channels_last), channels, height, width, first_row,
+                       rows, first_column, columns))
 
 
 @njit(cache=CACHE)

@@ -53,7 +53,7 @@ def _load_upstream(z, band, dy, dy_last, w, first, count, first_image, last_imag
             here = source + first * side * columns * w.outputs * size
         else:
             load_band(band, source, dy_last, w.outputs, w.out_h, w.out_w, first * side,
-                      count * side, 0, columns, zero)
+                      count * side, np.int64(0), columns, zero)
         if sums.size > 0:
             add_bias(sums, here, count * side * columns, zero)
         for i in range(count):
