@@ -31,12 +31,11 @@ from .tile_words import (
     RIGHT_PARTS,
     ROW,
     configure,
-    special,
     split_left,
     split_right_far,
     word_block,
 )
-from .tiles import SIDE, close_tiles
+from .tiles import SIDE, close_tiles, special
 from .window import Geometry, clear, load_band
 from .workspace import workspace
 

@@ -29,12 +29,11 @@ from .tile_words import (
     RIGHT_PARTS,
     ROW,
     configure,
-    special,
     split_left,
     split_right,
     word_block,
 )
-from .tiles import SIDE, close_tiles
+from .tiles import SIDE, close_tiles, special
 from .window import Geometry, clear, load_band
 from .workspace import workspace
 

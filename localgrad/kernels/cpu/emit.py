@@ -33,6 +33,19 @@ def external(module: ir.Module, name: str, function_type: ir.FunctionType) -> ir
     return known if known is not None else ir.Function(module, function_type, name)
 
 
+def function_of_its_own(
+    module: ir.Module, name: str, kind: ir.FunctionType
+) -> tuple[ir.Function, bool]:
+    """A function that is made once a module and called; and whether it has yet to be filled."""
+    known = module.globals.get(name)
+    if known is not None:
+        return known, False
+    function = ir.Function(module, kind, name)
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    return function, True
+
+
 def vector_intrinsic(module: ir.Module, name: str, kind: ir.Type, count: int) -> ir.Function:
     """LLVM's ``name`` on ``count`` operands of ``kind``, such as ``llvm.fmuladd.v8f32``."""
     element, prefix = (kind.element, f"v{kind.count}") if isinstance(kind, ir.VectorType) else (

@@ -25,7 +25,15 @@ from numba.extending import intrinsic
 
 from . import pack
 from .by_name import ByName
-from .emit import POINTER, WORD, counted_loop, offset, vector_intrinsic, word
+from .emit import (
+    POINTER,
+    WORD,
+    counted_loop,
+    function_of_its_own,
+    offset,
+    vector_intrinsic,
+    word,
+)
 from .host import host
 
 #: Flags of the microkernel.
@@ -47,12 +55,10 @@ def _block_function(
     """A register block of ``rows x vectors`` as a function of its own, made once a module."""
     direction = "along" if along else "across"
     name = f"localgrad_block_{rows}_{vectors}_{direction}"
-    if name in module.globals:
-        return module.globals[name]
     kind = ir.FunctionType(ir.VoidType(), [WORD] * len(_PLAIN))
-    function = ir.Function(module, kind, name)
-    function.linkage = "internal"
-    function.attributes.add("noinline")
+    function, is_new = function_of_its_own(module, name, kind)
+    if not is_new:
+        return function
     for argument, label in zip(function.args, _PLAIN, strict=True):
         argument.name = label
     _emit_block(function, element, rows, vectors, along)

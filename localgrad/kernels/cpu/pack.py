@@ -16,7 +16,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from .by_name import ByName
-from .emit import POINTER, WORD, external, offset, word
+from .emit import POINTER, WORD, external, function_of_its_own, offset, word
 from .host import CACHE, host
 
 
@@ -156,11 +156,10 @@ def transpose_block(
 def _edge_function(module: ir.Module, element: Any, vector: Any, size: int) -> ir.Function:
     """``transpose_edge`` as a function of its own, made once a module."""
     name = f"localgrad_transpose_edge_{size}"
-    if name in module.globals:
-        return module.globals[name]
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [WORD] * 6), name)
-    function.linkage = "internal"
-    function.attributes.add("noinline")
+    signature = ir.FunctionType(ir.VoidType(), [WORD] * 6)
+    function, is_new = function_of_its_own(module, name, signature)
+    if not is_new:
+        return function
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     target, target_row, source, source_row, rows, columns = function.args
     lanes, whole = vector.count, ir.IntType(32)

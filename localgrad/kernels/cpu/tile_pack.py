@@ -13,17 +13,11 @@ from numba import njit
 from .emit import array_at, prefetch
 from .host import CACHE, LINE
 from .pack import load_at, store_at, transpose
-from .tiles import CHUNK, LARGEST, SIDE, SMALLEST, TILE, split_tile
+from .tiles import CHUNK, SIDE, TILE, special, split_tile
 
 _ZERO = np.float32(0)
 _AHEAD = 2  # tiles that are on their way while one is packed
 SCRATCH = SIDE * CHUNK * 4  #: bytes of scratch in which a tile is turned
-
-
-@njit(cache=CACHE)
-def special(most):  # type: ignore[no-untyped-def]
-    """Whether a tile of this largest magnitude holds numbers that the unit would get wrong."""
-    return most >= LARGEST or 0 < most < SMALLEST
 
 
 @njit(cache=CACHE)

@@ -18,31 +18,30 @@ from itertools import product
 from typing import Any
 
 from llvmlite import ir
-from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
 
-from .emit import POINTER, WORD, counted_loop, external, word
-from .host import CACHE
-from .tiles import LARGEST, SIDE, SMALLEST
+from .emit import POINTER, WORD, counted_loop, external, function_of_its_own, word
+from .tile_emit import (
+    LEFT,
+    RIGHT,
+    SINGLES,
+    WORDS,
+    every,
+    instruction,
+    larger,
+    largest,
+    magnitude,
+    register,
+    three_parts,
+)
+from .tiles import SIDE
 
 ROW = 64  #: bytes of a row of a tile
 PART = SIDE * ROW  #: bytes of one part of a whole tile
 LEFT_PARTS, RIGHT_PARTS = 2, 3
 
 _VOID = ir.VoidType()
-_LEFT, _RIGHT = 4, 6  # the first of two tile registers of A and of B; 0 to 3 hold C
-_SINGLE, _WHOLE = ir.VectorType(ir.FloatType(), SIDE), ir.VectorType(ir.IntType(32), SIDE)
-_HIGH_HALF = 0xFFFF0000
-
-
-def _instruction(builder: Any, name: str, arguments: list[Any]) -> None:
-    kind = ir.FunctionType(_VOID, [argument.type for argument in arguments])
-    builder.call(external(builder.module, f"llvm.x86.{name}", kind), arguments)
-
-
-def _register(number: int) -> Any:
-    return ir.Constant(ir.IntType(8), number)
 
 
 def _at(builder: Any, place: Any) -> Any:
@@ -66,13 +65,13 @@ def configure(typingctx: Any, place: Any, rows: Any, columns: Any) -> Any:
             store(8 * index, ir.Constant(WORD, 1 if index == 0 else 0))
         for number in range(8):
             high, wide = (eight[0], eight[1])
-            if number >= _RIGHT:
+            if number >= RIGHT:
                 high = side
-            elif number >= _LEFT:
+            elif number >= LEFT:
                 wide = row
             store(16 + 2 * number, wide)
             store(48 + number, high)
-        _instruction(builder, "ldtilecfg", [_at(builder, place)])
+        instruction(builder, "ldtilecfg", [_at(builder, place)])
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64), codegen
@@ -81,48 +80,36 @@ def configure(typingctx: Any, place: Any, rows: Any, columns: Any) -> Any:
 def _split_function(module: ir.Module, right: bool, gathered: bool) -> ir.Function:
     """``split_left`` or ``split_right`` as a function of its own, made once a module."""
     name = f"localgrad_split_words_{'right' if right else 'left'}_{'far' if gathered else 'near'}"
-    if name in module.globals:
-        return module.globals[name]
-    function = ir.Function(module, ir.FunctionType(WORD, [WORD] * 7), name)
-    function.linkage = "internal"
-    function.attributes.add("noinline")
+    function, is_new = function_of_its_own(module, name, ir.FunctionType(WORD, [WORD] * 7))
+    if not is_new:
+        return function
     target, part, source, row_step, column_step, rows, valid = function.args
     builder = ir.IRBuilder(function.append_basic_block("entry"))
-    lanes = ir.Constant(_WHOLE, list(range(SIDE)))
-    undefined = ir.Constant(_WHOLE, ir.Undefined)
+    lanes = ir.Constant(WORDS, list(range(SIDE)))
+    undefined = ir.Constant(WORDS, ir.Undefined)
     bit = ir.IntType(1)
 
     def spread(value: Any, kind: ir.VectorType) -> Any:
         first = builder.insert_element(ir.Constant(kind, ir.Undefined), value, word(0))
         return builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined),
-                                      ir.Constant(_WHOLE, [0] * SIDE))
-
-    def every(value: int) -> Any:
-        return ir.Constant(_WHOLE, [value] * SIDE)
+                                      ir.Constant(WORDS, [0] * SIDE))
 
     mask = builder.icmp_signed("<", lanes, spread(
         builder.trunc(valid, ir.IntType(32)), undefined.type))
-    nothing = ir.Constant(_SINGLE, [0.0] * SIDE)
+    nothing = ir.Constant(SINGLES, [0.0] * SIDE)
     masks = ir.VectorType(bit, SIDE)
     if gathered:
         far = ir.VectorType(WORD, SIDE)
         steps = builder.mul(spread(column_step, far), ir.Constant(far, list(range(SIDE))))
         pointers = ir.VectorType(POINTER, SIDE)
         load = external(module, "llvm.masked.gather.v16f32.v16p0", ir.FunctionType(
-            _SINGLE, [pointers, ir.IntType(32), masks, _SINGLE]))
+            SINGLES, [pointers, ir.IntType(32), masks, SINGLES]))
     else:
         load = external(module, "llvm.masked.load.v16f32.p0", ir.FunctionType(
-            _SINGLE, [POINTER, ir.IntType(32), masks, _SINGLE]))
-
-    def rounded(value: Any) -> Any:
-        """To the nearest bfloat16, as the word of a float32."""
-        bits = builder.add(builder.bitcast(value, _WHOLE), every(0x8000))
-        return builder.and_(bits, every(_HIGH_HALF))
+            SINGLES, [POINTER, ir.IntType(32), masks, SINGLES]))
 
     def pair(high: Any, low: Any) -> Any:
         return builder.or_(high, builder.lshr(low, every(16)))
-
-    larger = external(module, "llvm.umax.v16i32", ir.FunctionType(_WHOLE, [_WHOLE, _WHOLE]))
 
     def row(state: list[Any]) -> list[Any]:
         to, start, most = state
@@ -131,25 +118,18 @@ def _split_function(module: ir.Module, right: bool, gathered: bool) -> ir.Functi
         else:
             places = _at(builder, start)
         value = builder.call(load, [places, ir.Constant(ir.IntType(32), 4), mask, nothing])
-        high = rounded(value)
-        rest = builder.fsub(value, builder.bitcast(high, _SINGLE))
-        middle = rounded(rest)
-        low = builder.and_(builder.bitcast(
-            builder.fsub(rest, builder.bitcast(middle, _SINGLE)), _WHOLE), every(_HIGH_HALF))
+        high, middle, low = three_parts(builder, value)
         words = [pair(high, high), pair(middle, middle), pair(low, high)] if right else [
             pair(high, middle), pair(high, low)]
         place = to
         for value_ in words:
             builder.store(value_, _at(builder, place), align=ROW)
             place = builder.add(place, part)
-        magnitude = builder.shl(builder.bitcast(value, _WHOLE), every(1))
         return [builder.add(to, word(ROW)), builder.add(start, row_step),
-                builder.call(larger, [most, magnitude])]
+                larger(builder, most, magnitude(builder, value))]
 
     *_, most = counted_loop(builder, rows, [target, source, every(0)], row)
-    largest = external(module, "llvm.vector.reduce.umax.v16i32",
-                       ir.FunctionType(ir.IntType(32), [_WHOLE]))
-    builder.ret(builder.zext(builder.call(largest, [most]), WORD))
+    builder.ret(largest(builder, most))
     return function
 
 
@@ -174,12 +154,6 @@ split_right = _split(True, False)
 split_right_far = _split(True, True)
 
 
-@njit(cache=CACHE)
-def special(most):  # type: ignore[no-untyped-def]
-    """Whether numbers of this largest magnitude are such as the unit would get wrong."""
-    return most >= LARGEST or 0 < most < SMALLEST
-
-
 RESUME = 1  #: a start: go on from what C holds
 PLACES = 12 * 8  #: bytes of a block's addresses
 _BLOCK = ["places", "c_row", "c_column", "a_row", "a_part", "b_row", "b_part",
@@ -190,11 +164,10 @@ _SHAPES = [(1, 1), (1, 2), (1, 3), (1, 4), (2, 1), (2, 2), (3, 1), (4, 1)]
 def _block_function(module: ir.Module, rows: int, columns: int) -> ir.Function:
     """A block of ``rows x columns`` tiles of C as a function of its own, made once a module."""
     name = f"localgrad_word_block_{rows}_{columns}"
-    if name in module.globals:
-        return module.globals[name]
-    function = ir.Function(module, ir.FunctionType(_VOID, [WORD] * len(_BLOCK)), name)
-    function.linkage = "internal"
-    function.attributes.add("noinline")
+    kind = ir.FunctionType(_VOID, [WORD] * len(_BLOCK))
+    function, is_new = function_of_its_own(module, name, kind)
+    if not is_new:
+        return function
     given = dict(zip(_BLOCK, function.args, strict=True))
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     places = list(product(range(rows), range(columns)))
@@ -213,14 +186,14 @@ def _block_function(module: ir.Module, rows: int, columns: int) -> ir.Function:
     def each(name: str, base: Any, stride: Any) -> None:
         for i, j in places:
             place = ahead(base(i), given["c_column"], j)
-            _instruction(builder, name, [
-                _register(i * columns + j), _at(builder, place), stride])
+            instruction(builder, name, [
+                register(i * columns + j), _at(builder, place), stride])
 
     zero, held, begin = (builder.append_basic_block(name) for name in ("zero", "held", "begin"))
     builder.cbranch(builder.icmp_signed("==", given["start"], word(0)), zero, held)
     builder.position_at_end(zero)
     for i, j in places:
-        _instruction(builder, "tilezero", [_register(i * columns + j)])
+        instruction(builder, "tilezero", [register(i * columns + j)])
     builder.branch(begin)
     builder.position_at_end(held)
     # From C itself, or from a row of biases.
@@ -231,14 +204,14 @@ def _block_function(module: ir.Module, rows: int, columns: int) -> ir.Function:
     builder.position_at_end(begin)
 
     def load(side: str, number: int, moved: Any, part: int) -> None:
-        first = _LEFT if side == "a" else _RIGHT
+        first = LEFT if side == "a" else RIGHT
         place = ahead(builder.add(operands[side][number], moved), given[f"{side}_part"], part)
-        _instruction(builder, "tileloadd64", [
-            _register(first + number % 2), _at(builder, place), given[f"{side}_row"]])
+        instruction(builder, "tileloadd64", [
+            register(first + number % 2), _at(builder, place), given[f"{side}_row"]])
 
     def multiply(i: int, j: int) -> None:
-        _instruction(builder, "tdpbf16ps", [
-            _register(i * columns + j), _register(_LEFT + i % 2), _register(_RIGHT + j % 2)])
+        instruction(builder, "tdpbf16ps", [
+            register(i * columns + j), register(LEFT + i % 2), register(RIGHT + j % 2)])
 
     # The largest product comes last.
     def step(state: list[Any]) -> list[Any]:

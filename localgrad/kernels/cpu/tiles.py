@@ -24,10 +24,24 @@ from itertools import product
 from typing import Any
 
 from llvmlite import ir
+from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
 
-from .emit import BYTE, POINTER, WORD, counted_loop, external, word
+from .emit import BYTE, POINTER, WORD, counted_loop, function_of_its_own, word
+from .host import CACHE
+from .tile_emit import (
+    LEFT,
+    RIGHT,
+    SINGLES,
+    every,
+    instruction,
+    larger,
+    largest,
+    magnitude,
+    register,
+    three_parts,
+)
 
 SIDE = 16  #: rows of a left tile, columns of a right tile
 CHUNK = 32  #: k of a tile
@@ -41,20 +55,16 @@ SMALLEST = 27 << 24
 
 _VOID = ir.VoidType()
 _HIGH, _MIDDLE, _LOW = 0, 1, 2
-_LEFT, _RIGHT = 4, 6  # the first tile register of A and of B; 0 to 3 hold C
 # The largest comes last.  Each step changes one operand only, so that few parts are loaded again
 # while four products are made of each.
 _PRODUCTS = [(_HIGH, _LOW), (_HIGH, _MIDDLE), (_MIDDLE, _MIDDLE), (_MIDDLE, _HIGH), (_LOW, _HIGH),
              (_HIGH, _HIGH)]
 
 
-def _instruction(builder: Any, name: str, arguments: list[Any]) -> None:
-    kind = ir.FunctionType(_VOID, [argument.type for argument in arguments])
-    builder.call(external(builder.module, f"llvm.x86.{name}", kind), arguments)
-
-
-def _register(number: int) -> Any:
-    return ir.Constant(BYTE, number)
+@njit(cache=CACHE)
+def special(most):  # type: ignore[no-untyped-def]
+    """Whether numbers of this largest magnitude are such as the unit would get wrong."""
+    return most >= LARGEST or 0 < most < SMALLEST
 
 
 def _at(builder: Any, base: Any, ahead: Any) -> Any:
@@ -75,7 +85,7 @@ def open_tiles(typingctx: Any) -> Any:
             held = ir.GlobalVariable(builder.module, kind, name)
             held.linkage, held.global_constant, held.align = "internal", True, 64
             held.initializer = ir.Constant(kind, layout)
-        _instruction(builder, "ldtilecfg", [builder.bitcast(held, POINTER)])
+        instruction(builder, "ldtilecfg", [builder.bitcast(held, POINTER)])
         return context.get_dummy_value()
 
     return types.void(), codegen
@@ -86,7 +96,7 @@ def close_tiles(typingctx: Any) -> Any:
     """Give the tile registers back, so that nobody saves them when threads change."""
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        _instruction(builder, "tilerelease", [])
+        instruction(builder, "tilerelease", [])
         return context.get_dummy_value()
 
     return types.void(), codegen
@@ -95,43 +105,21 @@ def close_tiles(typingctx: Any) -> Any:
 def _split_function(module: ir.Module) -> ir.Function:
     """``split_tile`` as a function of its own, made once a module."""
     name = "localgrad_split_tile"
-    if name in module.globals:
-        return module.globals[name]
-    function = ir.Function(module, ir.FunctionType(WORD, [WORD] * 4), name)
-    function.linkage = "internal"
-    function.attributes.add("noinline")
+    function, is_new = function_of_its_own(module, name, ir.FunctionType(WORD, [WORD] * 4))
+    if not is_new:
+        return function
     builder = ir.IRBuilder(function.append_basic_block("entry"))
-    single, whole = ir.VectorType(ir.FloatType(), SIDE), ir.VectorType(ir.IntType(32), SIDE)
-
-    def every(value: int) -> Any:
-        return ir.Constant(whole, [value] * SIDE)
-
-    def rounded(value: Any) -> Any:
-        """To the nearest bfloat16, as the word of a float32."""
-        bits = builder.add(builder.bitcast(value, whole), every(0x8000))
-        return builder.and_(bits, every(0xFFFF0000))
-
-    def parts(place: Any) -> tuple[list[Any], Any]:
-        value = builder.load(place, align=4, typ=single)
-        high = rounded(value)
-        rest = builder.fsub(value, builder.bitcast(high, single))
-        middle = rounded(rest)
-        low = builder.fsub(rest, builder.bitcast(middle, single))
-        magnitude = builder.shl(builder.bitcast(value, whole), every(1))
-        return [high, middle, builder.bitcast(low, whole)], magnitude
-
-    kind = ir.FunctionType(whole, [whole, whole])
-    larger = external(module, "llvm.umax.v16i32", kind)
 
     def row(state: list[Any]) -> list[Any]:
         target, source, most = state
-        first, magnitude = parts(builder.inttoptr(source, POINTER))
-        second, other = parts(_at(builder, source, function.args[3]))
-        for part, (early, late) in enumerate(zip(first, second, strict=True)):
-            pair = builder.or_(builder.lshr(early, every(16)),
-                               builder.and_(late, every(0xFFFF0000)))
+        places = builder.inttoptr(source, POINTER), _at(builder, source, function.args[3])
+        first, second = (builder.load(place, align=4, typ=SINGLES) for place in places)
+        both = zip(three_parts(builder, first), three_parts(builder, second), strict=True)
+        for part, (early, late) in enumerate(both):
+            pair = builder.or_(builder.lshr(early, every(16)), late)
             builder.store(pair, _at(builder, target, word(part * PART)), align=4)
-        most = builder.call(larger, [most, builder.call(larger, [magnitude, other])])
+        for value in (first, second):
+            most = larger(builder, most, magnitude(builder, value))
         return [builder.add(target, word(64)), builder.add(source, function.args[2]), most]
 
     def two_rows(state: list[Any]) -> list[Any]:
@@ -139,9 +127,7 @@ def _split_function(module: ir.Module) -> ir.Function:
 
     *_, most = counted_loop(
         builder, word(SIDE // 2), [function.args[0], function.args[1], every(0)], two_rows)
-    largest = external(module, "llvm.vector.reduce.umax.v16i32",
-                       ir.FunctionType(ir.IntType(32), [whole]))
-    builder.ret(builder.zext(builder.call(largest, [most]), WORD))
+    builder.ret(largest(builder, most))
     return function
 
 
@@ -165,11 +151,10 @@ _BLOCK = ["c", "c_row", "a", "a_step", "b", "b_step", "chunks", "start", "start_
 def _block_function(module: ir.Module, rows: int, columns: int) -> ir.Function:
     """A block of ``rows x columns`` tiles of C as a function of its own, made once a module."""
     name = f"localgrad_tile_block_{rows}_{columns}"
-    if name in module.globals:
-        return module.globals[name]
-    function = ir.Function(module, ir.FunctionType(_VOID, [WORD] * len(_BLOCK)), name)
-    function.linkage = "internal"
-    function.attributes.add("noinline")
+    kind = ir.FunctionType(_VOID, [WORD] * len(_BLOCK))
+    function, is_new = function_of_its_own(module, name, kind)
+    if not is_new:
+        return function
     given = dict(zip(_BLOCK, function.args, strict=True))
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     places = list(product(range(rows), range(columns)))
@@ -177,13 +162,13 @@ def _block_function(module: ir.Module, rows: int, columns: int) -> ir.Function:
     def each(name: str, base: Any, stride: Any) -> None:
         for i, j in places:
             ahead = builder.add(builder.mul(stride, word(SIDE * i)), word(4 * SIDE * j))
-            _instruction(builder, name, [_register(2 * i + j), _at(builder, base, ahead), stride])
+            instruction(builder, name, [register(2 * i + j), _at(builder, base, ahead), stride])
 
     zero, held, begin = (builder.append_basic_block(name) for name in ("zero", "held", "begin"))
     builder.cbranch(builder.icmp_signed("==", given["start"], word(0)), zero, held)
     builder.position_at_end(zero)
     for i, j in places:
-        _instruction(builder, "tilezero", [_register(2 * i + j)])
+        instruction(builder, "tilezero", [register(2 * i + j)])
     builder.branch(begin)
     builder.position_at_end(held)
     each("tileloadd64", given["start"], given["start_row"])
@@ -193,21 +178,21 @@ def _block_function(module: ir.Module, rows: int, columns: int) -> ir.Function:
     def load(first: int, count: int, base: Any, step: Any, part: int) -> None:
         for number in range(count):
             ahead = builder.add(builder.mul(step, word(number)), word(part * PART))
-            _instruction(builder, "tileloadd64",
-                         [_register(first + number), _at(builder, base, ahead), word(64)])
+            instruction(builder, "tileloadd64",
+                         [register(first + number), _at(builder, base, ahead), word(64)])
 
     def chunk(state: list[Any]) -> list[Any]:
         a, b = state
         left = right = None
         for wanted_left, wanted_right in _PRODUCTS:
             if wanted_left != left:
-                load(_LEFT, rows, a, given["a_step"], wanted_left)
+                load(LEFT, rows, a, given["a_step"], wanted_left)
             if wanted_right != right:
-                load(_RIGHT, columns, b, given["b_step"], wanted_right)
+                load(RIGHT, columns, b, given["b_step"], wanted_right)
             left, right = wanted_left, wanted_right
             for i, j in places:
-                _instruction(builder, "tdpbf16ps", [
-                    _register(2 * i + j), _register(_LEFT + i), _register(_RIGHT + j)])
+                instruction(builder, "tdpbf16ps", [
+                    register(2 * i + j), register(LEFT + i), register(RIGHT + j)])
         return [builder.add(a, word(TILE)), builder.add(b, word(TILE))]
 
     counted_loop(builder, given["chunks"], [given["a"], given["b"]], chunk)
