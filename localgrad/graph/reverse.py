@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from numpy import ndarray
-
 from localgrad import errors, kernels
 from localgrad.graph import mutation
 from localgrad.graph.node import Freed, Node
 from localgrad.graph.order import leading_to, newest_first, reachable
 from localgrad.graph.recompute import retained_values
 from localgrad.graph.record import state
+from localgrad.kernels import reference as xp
 
 
 def sweep(
@@ -105,7 +104,7 @@ def is_fresh(node: Node, downstream: Any, upstream: Any, siblings: Any) -> bool:
     """Whether the rule of `node` made this buffer just now and handed it to nobody else."""
     if downstream is upstream or not node.op.makes_buffers:
         return False
-    base: Any = downstream.base if downstream.__class__ is ndarray else None
+    base: Any = downstream.base if downstream.__class__ is xp.ndarray else None
     kind = None if base is None else getattr(base, "dtype", None)
     if kind is not None and (node.op.kind == "linear" or kind == downstream.dtype):
         return False  # a view of somebody's array; a slab of recycled memory is bytes

@@ -186,13 +186,14 @@ def zeros(shape: tuple[int, ...], dtype: Any) -> Any:
 
 
 def put_range(g: Any, like: Any, axis: int, start: int) -> Any:
-    """Zeros of `like`'s shape with g from `start` on along `axis`; None where no kernel does it."""
-    return cpu.put_range(g, like.shape, axis, start) if axis and pays(g) else None
+    """Zeros of `like`'s shape with g, which `pays`, from `start` on along `axis`; None where no
+    kernel does it."""
+    return cpu.put_range(g, like.shape, axis, start) if axis else None
 
 
 def add_range(result: Any, g: Any, axis: int, start: int) -> bool:
-    """Add g into `result`, from `start` on along `axis`, if a kernel does it."""
-    fits = axis and pays(g) and result.flags.c_contiguous and result.dtype == g.dtype
+    """Add g, which `pays`, into `result` from `start` on along `axis`, if a kernel does it."""
+    fits = axis > 0 and result.flags.c_contiguous and result.dtype == g.dtype
     if fits:
         cpu.add_range(result, g, axis, start)
     return bool(fits)

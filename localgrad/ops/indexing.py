@@ -67,12 +67,13 @@ def range_of(key: Any, shape: tuple[int, ...]) -> tuple[int, int] | None:
 
 def put_back(g: Any, like: Any, key: Any) -> Any:
     """Zeros of the source's shape with `g` added at `key`; repeated places add up."""
-    if kernels.pays(g) and is_basic(key) and (place := range_of(key, like.shape)) is not None:
-        result = kernels.put_range(g, like, *place)
-        if result is not None:
-            return result
+    basic = is_basic(key)
+    place = range_of(key, like.shape) if basic and kernels.pays(g) else None
+    result = None if place is None else kernels.put_range(g, like, *place)
+    if result is not None:
+        return result
     result = kernels.zeros(like.shape, g.dtype)
-    if is_basic(key):
+    if basic:
         result[key] = g
     else:
         xp.add.at(result, key, g)

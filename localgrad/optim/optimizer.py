@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any
 
 import numpy
@@ -86,12 +87,11 @@ class Optimizer(Constructed):
             with enable_grad():
                 loss = closure()
         groups = [[p for p in group["params"] if p.grad is not None] for group in self.param_groups]
-        if any(groups):
-            written = [p.value for members in groups for p in members]
-            note_mutation(written, f"{type(self).__name__}.step()")
-        for group, members in zip(self.param_groups, groups):
+        written = [[p.value for p in members] for members in groups]
+        if any(written):
+            note_mutation(list(chain(*written)), f"{type(self).__name__}.step()")
+        for group, members, values in zip(self.param_groups, groups, written):
             if members:
-                values = [p.value for p in members]
                 self.update(group, members, values, [p.grad.value for p in members])
         return loss
 

@@ -27,7 +27,7 @@ from .pack import size_of
 from .pool import pool
 from .product import prepare, product, scratch_bytes
 from .rows import SUMS, inner
-from .workspace import workspace
+from .workspace import whole_lines, workspace
 
 BLOCK = 64  # queries, and keys, that meet at a time
 
@@ -284,7 +284,7 @@ def _own(sizes: tuple[int, ...], size: int, blocks: int) -> int:
     _, _, width, values = sizes
     widest = max(width, values, BLOCK)
     elements = blocks * BLOCK * BLOCK + BLOCK * width  # of scores, and of scaled queries
-    return -(-(elements * size + scratch_bytes(widest, widest, size)) // 64) * 64
+    return whole_lines(elements * size + scratch_bytes(widest, widest, size))
 
 
 def _heads_inside(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

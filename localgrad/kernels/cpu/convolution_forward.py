@@ -13,15 +13,11 @@ from .launch import barrier, parallel, share
 from .microkernel import ACCUMULATE, NARROW, reduce_product
 from .pack import lanes_of, size_of, width_of
 from .rectangle import copy_tile
-from .window import Geometry, load_band, pack_forward
+from .window import Geometry, ceil_div, load_band, pack_forward
 
 _BAND = 1 << 17  # bytes of a padded band: a quarter of the second-level cache
 PANEL = 1 << 17  # bytes of a panel of weights that is still walked from end to end at every row
 _PIECE = 192  # elements of a window's row in a piece of a larger panel: the first-level cache
-
-
-def _ceil(a: int, b: int) -> int:
-    return -(-a // b)
 
 
 @lru_cache(maxsize=256)
@@ -30,15 +26,15 @@ def band_rows(g: Geometry, size: int, threads: int) -> int:
     line = (g.width + 2 * g.pad_w) * g.channels * size * g.stride_h
     rows = max(_BAND // max(line, 1), 4)
     if g.batch % threads:
-        rows = min(rows, max(_ceil(g.out_h * g.batch, 4 * threads), 1))
-    bands = _ceil(g.out_h, max(min(rows, g.out_h), 1))
-    return max(_ceil(g.out_h, max(bands, 1)), 1)
+        rows = min(rows, max(ceil_div(g.out_h * g.batch, 4 * threads), 1))
+    bands = ceil_div(g.out_h, max(min(rows, g.out_h), 1))
+    return max(ceil_div(g.out_h, max(bands, 1)), 1)
 
 
 def forward_scratch(g: Geometry, rows: int, size: int, threads: int) -> int:
     """Bytes of workspace: packed weights and bias, and per thread a band, a panel and a tile."""
     width = host().lanes(size) * host().vectors
-    panels = g.groups * _ceil(g.out_channels // g.groups, width)
+    panels = g.groups * ceil_div(g.out_channels // g.groups, width)
     depth = g.kernel_h * g.kernel_w * (g.channels // g.groups)
     band_h = (rows - 1) * g.stride_h + g.dilation_h * (g.kernel_h - 1) + 1
     band = band_h * (g.width + 2 * g.pad_w) * g.channels

@@ -14,7 +14,7 @@ from .convolution_tiles import walk
 from .convolution_tiles_weight import walk as weight_walk
 from .host import host
 from .tiles import SIDE
-from .window import Geometry
+from .window import Geometry, ceil_div
 from .winograd import outputs_of
 from .winograd_forward import PRODUCTS, suits
 
@@ -39,10 +39,6 @@ _START = 20_000  # nanoseconds before the first product by matrix tiles
 _PREFERENCE = 0.88  # for the plain road, where others promise little
 
 
-def _ceil(a: int, b: int) -> int:
-    return -(-a // b)
-
-
 @lru_cache(maxsize=256)
 def road(g: Geometry, member: str, size: int) -> str:
     """The road of one member for an element size."""
@@ -65,20 +61,20 @@ def _plain(g: Geometry, member: str, size: int) -> float:
     lanes = host().lanes(size)
     inputs, outputs = g.channels // g.groups, g.out_channels // g.groups
     wide, deep = (inputs, outputs) if member == TO_INPUT else (outputs, inputs)
-    products = g.groups * _ceil(wide, lanes) * lanes * deep * g.kernel_h * g.kernel_w
+    products = g.groups * ceil_div(wide, lanes) * lanes * deep * g.kernel_h * g.kernel_w
     speed = _NARROW_SUMS if wide <= lanes else _VECTOR_SUMS
     pixels = g.batch * g.out_h * g.out_w
     moved = g.batch * g.channels * g.height * g.width
     if member == TO_WEIGHT and (g.groups > 1 or outputs not in (lanes, 2 * lanes)):
         # dy is laid out as panels of two vectors, for every group.
-        moved += 4 * pixels * g.groups * _ceil(outputs, 2 * lanes) * 2 * lanes
+        moved += 4 * pixels * g.groups * ceil_div(outputs, 2 * lanes) * 2 * lanes
     return pixels * products / speed + _MOVE * moved
 
 
 def _winograd(g: Geometry) -> float:
     side = outputs_of(g.kernel_h)
     kernels = g.channels * g.out_channels
-    tiles = g.batch * _ceil(g.out_h, side) * _ceil(g.out_w, side)
+    tiles = g.batch * ceil_div(g.out_h, side) * ceil_div(g.out_w, side)
     transforms = _TRANSFORM[g.kernel_h] * (g.channels + g.out_channels)
     return (tiles * (PRODUCTS * kernels + transforms) + _TRANSFORM_KERNEL * kernels) \
         / _WINOGRAD_SUMS
@@ -86,13 +82,13 @@ def _winograd(g: Geometry) -> float:
 
 def _rows(count: int, whole: float) -> tuple[int, float]:
     """Tiles of so many rows, and what a product of one costs; ``whole`` is that of 16 rows."""
-    tiles = _ceil(count, SIDE)
-    return tiles, whole * (_LEAST_STEP + (1 - _LEAST_STEP) * _ceil(count, tiles) / SIDE)
+    tiles = ceil_div(count, SIDE)
+    return tiles, whole * (_LEAST_STEP + (1 - _LEAST_STEP) * ceil_div(count, tiles) / SIDE)
 
 
 def _tiles(g: Geometry, member: str) -> float:
     inputs, outputs = g.channels // g.groups, g.out_channels // g.groups
-    blocks_in, blocks_out = _ceil(inputs, SIDE), _ceil(outputs, SIDE)
+    blocks_in, blocks_out = ceil_div(inputs, SIDE), ceil_div(outputs, SIDE)
     products = g.groups * g.kernel_h * g.kernel_w * blocks_in * blocks_out
     weights = _SPLIT_WEIGHT * products * SIDE * SIDE
     if member == TO_WEIGHT:
@@ -101,12 +97,12 @@ def _tiles(g: Geometry, member: str) -> float:
         pixels, met = g.batch * w.steps * w.pitch, g.batch * g.height * w.columns
         loads = _LOAD_TURNED * (pixels * g.out_channels + met * g.channels)
         splits = _SPLIT * SIDE * g.groups * (pixels * blocks_out + met * blocks_in)
-        return _ceil(pixels, SIDE) * products * step + loads + splits + weights
+        return ceil_div(pixels, SIDE) * products * step + loads + splits + weights
     v, _ = walk(g, member == TO_INPUT, 1)
-    length, lines = _ceil(v.out_w, v.phases_w), v.steps
+    length, lines = ceil_div(v.out_w, v.phases_w), v.steps
     if length == v.columns and v.taps == 1:
         length, lines = length * lines, 1
     across, step = _rows(length, _STEP)
     met = g.batch * v.columns * v.height * g.groups
-    loads = met * (_LOAD * v.inputs + _SPLIT * SIDE * _ceil(v.inputs, SIDE))
+    loads = met * (_LOAD * v.inputs + _SPLIT * SIDE * ceil_div(v.inputs, SIDE))
     return g.batch * lines * across * products * step + loads + weights

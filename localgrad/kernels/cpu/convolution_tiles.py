@@ -36,7 +36,7 @@ from .tile_words import (
     word_block,
 )
 from .tiles import SIDE, close_tiles, special
-from .window import Geometry, clear, load_band
+from .window import Geometry, ceil_div, clear, load_band
 from .workspace import workspace
 
 _CACHE = 1 << 20  # bytes: half of the second-level cache
@@ -75,10 +75,6 @@ class Walk(NamedTuple):
     depth: int  #: blocks of inputs in one pass over an item
 
 
-def _ceil(a: int, b: int) -> int:
-    return -(-a // b)
-
-
 @lru_cache(maxsize=256)
 def walk(g: Geometry, adjoint: bool, threads: int) -> tuple[Walk, np.ndarray]:
     """The pass, and a row of integers for each phase: see ``_phase``."""
@@ -90,7 +86,7 @@ def walk(g: Geometry, adjoint: bool, threads: int) -> tuple[Walk, np.ndarray]:
         shape = (g.out_channels, g.out_h, g.out_w, g.channels, g.height, g.width)
         strides = 1, 1, g.stride_h, g.stride_w
         reach_h, reach_w = high_h - low_h + 1, high_w - low_w + 1
-        table = [(h, w, _ceil(g.height - h, g.stride_h), _ceil(g.width - w, g.stride_w),
+        table = [(h, w, ceil_div(g.height - h, g.stride_h), ceil_div(g.width - w, g.stride_w),
                   v[3] - low_h, z[3] - low_w, v[2], -v[4], v[1] * g.kernel_w, z[2], -z[4], z[1],
                   v[0] * g.kernel_w + z[0])
                  for h, v in enumerate(down.tolist()) for w, z in enumerate(across.tolist())]
@@ -103,17 +99,17 @@ def walk(g: Geometry, adjoint: bool, threads: int) -> tuple[Walk, np.ndarray]:
         table = [(0, 0, g.out_h, g.out_w, 0, 0, g.kernel_h, g.dilation_h, g.kernel_w, g.kernel_w,
                   g.dilation_w, 1, 0)]
     channels, height, width, outputs, out_h, out_w = shape
-    steps = _ceil(out_h, strides[2])
-    columns = (_ceil(out_w, strides[3]) - 1) * strides[1] + reach_w
-    line = columns * g.groups * _ceil(channels // g.groups, SIDE) * LEFT_PARTS * ROW
-    weights = g.kernel_h * g.kernel_w * g.out_channels * _ceil(channels // g.groups, SIDE) \
+    steps = ceil_div(out_h, strides[2])
+    columns = (ceil_div(out_w, strides[3]) - 1) * strides[1] + reach_w
+    line = columns * g.groups * ceil_div(channels // g.groups, SIDE) * LEFT_PARTS * ROW
+    weights = g.kernel_h * g.kernel_w * g.out_channels * ceil_div(channels // g.groups, SIDE) \
         * RIGHT_PARTS * ROW
     # Weights that do not stay in the cache should be walked through seldom.
     limit = _BAND if weights <= _CACHE else 16 * _BAND
     rows, images = item_shape(g.batch, steps, strides[0] * line, limit, threads)
-    blocks = _ceil(channels // g.groups, SIDE)
-    passes = _ceil(2 * g.kernel_h * g.kernel_w * blocks * _RIGHT, _BAND)
-    depth = _ceil(blocks, min(passes, blocks))
+    blocks = ceil_div(channels // g.groups, SIDE)
+    passes = ceil_div(2 * g.kernel_h * g.kernel_w * blocks * _RIGHT, _BAND)
+    depth = ceil_div(blocks, min(passes, blocks))
     return Walk(g.batch, g.groups, channels // g.groups, height, width, outputs // g.groups, out_h,
                 out_w, g.kernel_h * g.kernel_w, *strides, low_h, low_w, reach_h, columns, steps,
                 rows, images, depth), np.array(table, np.int64)
@@ -123,11 +119,11 @@ def item_shape(batch: int, steps: int, line: int, limit: int, threads: int) -> t
     """Steps and images of a work item: enough items for all threads, each of ``limit`` bytes."""
     fits = max(limit // line, 1)
     if fits >= steps and batch >= threads:
-        turns = _ceil(batch, threads * (fits // steps))
-        return steps, _ceil(batch, threads * turns)
+        turns = ceil_div(batch, threads * (fits // steps))
+        return steps, ceil_div(batch, threads * turns)
     if batch % threads:
-        fits = min(fits, _ceil(steps * batch, 4 * threads))
-    return _ceil(steps, _ceil(steps, min(fits, steps))), 1
+        fits = min(fits, ceil_div(steps * batch, 4 * threads))
+    return ceil_div(steps, ceil_div(steps, min(fits, steps))), 1
 
 
 @njit(cache=CACHE)
@@ -165,14 +161,14 @@ def _plane(w: Walk) -> int:
 
 def _own(w: Walk) -> int:
     """Bytes of a thread's own workspace: a configuration, a band's words, a line of pixels."""
-    words = w.groups * _ceil(w.inputs, SIDE) * LEFT_PARTS * _plane(w)
+    words = w.groups * ceil_div(w.inputs, SIDE) * LEFT_PARTS * _plane(w)
     line = w.columns * w.groups * w.inputs * 4
-    return _HEAD + words + _ceil(line, LINE) * LINE
+    return _HEAD + words + ceil_div(line, LINE) * LINE
 
 
 def _weights(w: Walk) -> int:
     """Bytes of all weights' words."""
-    return w.groups * _ceil(w.outputs, SIDE) * w.taps * _ceil(w.inputs, SIDE) * _RIGHT
+    return w.groups * ceil_div(w.outputs, SIDE) * w.taps * ceil_div(w.inputs, SIDE) * _RIGHT
 
 
 @njit(cache=CACHE)

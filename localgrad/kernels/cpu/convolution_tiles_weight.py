@@ -34,8 +34,8 @@ from .tile_words import (
     word_block,
 )
 from .tiles import SIDE, close_tiles, special
-from .window import Geometry, clear, load_band
-from .workspace import workspace
+from .window import Geometry, ceil_div, clear, load_band
+from .workspace import whole_lines, workspace
 
 _CACHE = 1 << 20  # bytes of sums beyond which they should be walked through seldom
 _BAND = 1 << 19  # bytes of a work item's words
@@ -83,25 +83,16 @@ class Places(NamedTuple):
     own: int  #: all of them
 
 
-def _ceil(a: int, b: int) -> int:
-    return -(-a // b)
-
-
-def _lines(count: int) -> int:
-    """Whole cache lines."""
-    return _ceil(count, LINE) * LINE
-
-
 @lru_cache(maxsize=256)
 def walk(g: Geometry, threads: int) -> tuple[Walk, Places]:
     """The pass, and where a thread keeps what."""
     reach_h = g.dilation_h * (g.kernel_h - 1) + 1
     columns = (g.out_w - 1) * g.stride_w + g.dilation_w * (g.kernel_w - 1) + 1
-    pitch = _ceil(g.out_w, SIDE) * SIDE
+    pitch = ceil_div(g.out_w, SIDE) * SIDE
     if (g.stride_h, g.stride_w) == (1, 1) and columns < pitch:
         pitch = columns  # rows of dy then lie as those of x do, with zeros between them
     inputs, outputs = g.channels // g.groups, g.out_channels // g.groups
-    tiles_in, tiles_out = (g.groups * _ceil(n, SIDE) for n in (inputs, outputs))
+    tiles_in, tiles_out = (g.groups * ceil_div(n, SIDE) for n in (inputs, outputs))
     line = g.stride_h * columns * tiles_in * RIGHT_PARTS * ROW + pitch * tiles_out * \
         LEFT_PARTS * ROW
     taps = g.kernel_h * g.kernel_w
@@ -114,13 +105,13 @@ def walk(g: Geometry, threads: int) -> tuple[Walk, Places]:
     # Tiles of dy that end beyond a row meet what follows in x, which must be finite.
     beyond = SIDE * g.stride_w
     plane = (images * ((rows - 1) * g.stride_h + reach_h) * columns + beyond) * ROW
-    blocks = images * _ceil(rows * pitch, SIDE)
-    x = sums + _lines(g.out_channels * 4)
+    blocks = images * ceil_div(rows * pitch, SIDE)
+    x = sums + whole_lines(g.out_channels * 4)
     dy = x + tiles_in * RIGHT_PARTS * plane
     line_at = dy + tiles_out * LEFT_PARTS * blocks * PART
-    turned = line_at + _lines(max(columns * g.channels, g.out_w * g.out_channels) * 4)
+    turned = line_at + whole_lines(max(columns * g.channels, g.out_w * g.out_channels) * 4)
     scratch = turned + SIDE * blocks * ROW
-    own = scratch + _lines(max(taps * _ceil(inputs, SIDE) * SIDE * ROW, LINE + PLACES))
+    own = scratch + whole_lines(max(taps * ceil_div(inputs, SIDE) * SIDE * ROW, LINE + PLACES))
     return w, Places(sums, x, dy, line_at, turned, scratch, plane, blocks, own)
 
 

@@ -25,16 +25,12 @@ from .rectangle import ROWS, edge_tile
 from .tile_pack import SCRATCH, pack_left, pack_right
 from .tile_rectangle import BUFFER, multiply_tiles
 from .tiles import CHUNK, SIDE, TILE, close_tiles, open_tiles
+from .workspace import whole_lines
 
 # A larger weight comes from the third-level cache at every step, where an element of its tiles
 # takes as long as it takes to split one.
 _CACHED = 3 << 19
 _ZERO = np.float32(0)
-
-
-def lines(size: int) -> int:
-    """``size`` rounded up to whole cache lines."""
-    return -(-size // LINE) * LINE
 
 
 def _in_tiles(count: int, k: int) -> int:
@@ -49,13 +45,13 @@ def _in_panels(k: int, n: int, itemsize: int) -> int:
 
 def weight_bytes(k: int, n: int, itemsize: int, threads: int) -> int:
     """Bytes of a packed weight: panels, tiles, and a word from each thread; whole cache lines."""
-    return lines(_in_panels(k, n, itemsize)) + _in_tiles(n, k) + lines(threads * 8)
+    return whole_lines(_in_panels(k, n, itemsize)) + _in_tiles(n, k) + whole_lines(threads * 8)
 
 
 def own_bytes(rows: int, k: int, n: int, itemsize: int) -> int:
     """Bytes of a thread's scratch; whole cache lines."""
     edge = (ROWS + 1) * host().lanes(itemsize) * host().vectors * itemsize
-    return LINE + max(_in_tiles(rows, k) + lines(SCRATCH + BUFFER), lines(edge))
+    return LINE + max(_in_tiles(rows, k) + whole_lines(SCRATCH + BUFFER), whole_lines(edge))
 
 
 def tiles_pay(steps: int, rows: int, k: int, n: int, threads: int, itemsize: int) -> bool:

@@ -16,10 +16,11 @@ from numba import njit
 from . import rectangle as vectors
 from . import tile_rectangle as tiles
 from .by_name import ByName
-from .host import CACHE, LINE, host
+from .host import CACHE, host
 from .rectangle import rectangle
 from .tile_rectangle import tile_rectangle
 from .tiles import CHUNK, SIDE
+from .workspace import whole_lines
 
 # What a multiply-add costs by either, in units of what it costs to split an element into parts.
 BY_TILES, BY_VECTORS = 1 / 40, 1 / 16
@@ -31,7 +32,7 @@ def scratch_bytes(k: int, n: int, size: int) -> int:
     needed = vectors.scratch_bytes(k, n, size)
     if size == 4 and host().tiles:
         needed = max(needed, tiles.scratch_bytes(k, n))
-    return -(-needed // LINE) * LINE
+    return whole_lines(needed)
 
 
 @njit(cache=CACHE)

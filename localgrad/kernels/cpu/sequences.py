@@ -24,10 +24,10 @@ from .host import CACHE
 from .launch import share
 from .layout import contiguous
 from .pack import size_of
-from .packed_weight import lines, own_bytes, tiles_pay, weight_bytes
+from .packed_weight import own_bytes, tiles_pay, weight_bytes
 from .pool import pool
 from .product import product, scratch_bytes
-from .workspace import workspace
+from .workspace import whole_lines, workspace
 
 BLOCK = 256  # rows after which a thread adds to the weights' gradients, which are then moved
 
@@ -88,8 +88,8 @@ def launch_of(times: int, batch: int, k: int, n: int, itemsize: int) -> Launch:
     most = -(-batch // threads)
     packed = weight_bytes(k, n, itemsize, threads)
     rows = own_bytes(most, k, n, itemsize)
-    products = rows + lines(most * k * itemsize)
-    apart = products + lines(most * n * itemsize)
+    products = rows + whole_lines(most * k * itemsize)
+    apart = products + whole_lines(most * n * itemsize)
     weight = workspace(packed + threads * apart)
     tiled = int(tiles_pay(times, most, k, n, threads, itemsize))
     return Launch(threads, weight, tiled, weight + packed, apart, rows, products)
@@ -104,9 +104,9 @@ def block_launch_of(
     block = min(max(BLOCK // most, 1), times) * most
     packed = weight_bytes(gates, size, itemsize, threads)
     slopes = own_bytes(most, gates, size, itemsize)
-    others = slopes + lines(block * gates * itemsize)
-    gradient = others + lines(block * (size + inputs) * itemsize)
-    scratch = gradient + lines(gates * (size + inputs) * itemsize)
+    others = slopes + whole_lines(block * gates * itemsize)
+    gradient = others + whole_lines(block * (size + inputs) * itemsize)
+    scratch = gradient + whole_lines(gates * (size + inputs) * itemsize)
     apart = scratch + max(scratch_bytes(block, size + inputs, itemsize),
                           scratch_bytes(gates, inputs, itemsize))
     weight = workspace(packed + threads * apart)

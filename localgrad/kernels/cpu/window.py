@@ -22,6 +22,11 @@ from .pack import copy_row, size_of, store_at, transpose, width_of
 from .rectangle import copy_tile
 
 
+def ceil_div(a: int, b: int) -> int:
+    """The least whole number that is not below ``a / b``."""
+    return -(-a // b)
+
+
 class Geometry(NamedTuple):
     """The integers of a two-dimensional convolution."""
 

@@ -19,7 +19,7 @@ from .launch import barrier, parallel, share
 from .microkernel import NARROW, RELU, reduce_product
 from .pack import lanes_of, size_of, width_of
 from .rectangle import copy_tile
-from .window import Geometry, load_band, pack_adjoint, pack_forward
+from .window import Geometry, ceil_div, load_band, pack_adjoint, pack_forward
 from .winograd import (
     KERNELS,
     TILE,
@@ -61,10 +61,6 @@ class Walk(NamedTuple):
     plane_out: int  #: the same of its outputs
 
 
-def _ceil(a: int, b: int) -> int:
-    return -(-a // b)
-
-
 @lru_cache(maxsize=256)
 def suits(g: Geometry, size: int) -> bool:
     """Whether a convolution can go this way: channels fill vectors, all kernels fit the cache."""
@@ -87,12 +83,12 @@ def walk(g: Geometry, adjoint: bool, size: int, threads: int) -> Walk:
         pads = g.pad_h, g.pad_w
     batch, inputs, _, _, outputs, out_h, out_w = shape
     side = outputs_of(kernel)
-    tiles_h, tiles_w = _ceil(out_h, side), _ceil(out_w, side)
+    tiles_h, tiles_w = ceil_div(out_h, side), ceil_div(out_w, side)
     tiles = max(_TILES, min(inputs, outputs))
-    bands = _ceil(tiles_h, max(tiles // tiles_w, 1))
-    turns = _ceil(batch, threads * max(tiles // (tiles_h * tiles_w), 1))  # of every thread
-    rows = _ceil(tiles_h, bands)
-    images = 1 if bands > 1 else _ceil(batch, threads * turns)
+    bands = ceil_div(tiles_h, max(tiles // tiles_w, 1))
+    turns = ceil_div(batch, threads * max(tiles // (tiles_h * tiles_w), 1))  # of every thread
+    rows = ceil_div(tiles_h, bands)
+    images = 1 if bands > 1 else ceil_div(batch, threads * turns)
     columns = tiles_w * side + kernel - 1
     # A line more than the tiles need, for else all points would compete for the same sets of the
     # cache.
@@ -111,7 +107,7 @@ def _own(w: Walk, width: int) -> int:
 def scratch_bytes(w: Walk, size: int, threads: int) -> int:
     """Bytes of workspace: transformed kernels, and every thread's own."""
     width = host().lanes(size) * host().vectors
-    panels = _ceil(w.outputs, width)
+    panels = ceil_div(w.outputs, width)
     return size * (panels * PRODUCTS * w.inputs * width + threads * _own(w, width))
 
 

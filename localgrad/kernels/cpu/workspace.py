@@ -13,6 +13,11 @@ from .host import LINE
 _held: dict[str, tuple[np.ndarray, int, int]] = {}
 
 
+def whole_lines(size: int) -> int:
+    """``size`` bytes rounded up to whole cache lines."""
+    return -(-size // LINE) * LINE
+
+
 def workspace(size: int) -> int:
     """The address of at least ``size`` bytes of scratch, on a cache line; overwritten by anyone."""
     memory, start, held = _held.get("block", (None, 0, -1))
