@@ -10,10 +10,24 @@ import type { Tree } from "./tree";
 import { sharesOf } from "../draw/shares";
 
 export interface Column {
-  title: string;
+  /** The module, "" for what stands in none. */
+  path: string;
+  /** Which part of it: a repeat, one operation, a stretch of operations; nothing for all of it. */
+  part: Part | null;
   nodes: number[];
   parameters: number[];
   first: number;
+}
+
+export interface Part {
+  /** "step" or "call" before a number. */
+  word: string;
+  name: string;
+}
+
+/** "blocks.3", "cell call 7", "step 2", "recurrent gru". */
+export function titleOf({ path, part }: Column): string {
+  return [path, part?.word, part?.name].filter(Boolean).join(" ") || "top level";
 }
 
 export interface ColumnNumbers {
@@ -39,26 +53,32 @@ function columnsAt(nodes: LedgerNode[], depth: number, calls: ReturnType<typeof 
     if (node.kind !== "op") continue;
     const path = cut(node.module, depth);
     const call = calls(node);
-    const key: string = call && path.startsWith(call.outer) ? `${path} @${call.number + 1}` : path;
+    const part = call && path.startsWith(call.outer) ? { word: path ? "call" : "step", name: String(call.number + 1) } : null;
+    const key = `${path} ${part?.name ?? ""}`;
     // What a module does between its parts, such as an activation, belongs to the part before.
     const between = holders.has(path) && ancestors(path).length <= depth;
-    const known: Column | undefined = between && before?.title.startsWith(path) ? before : columns.get(key);
+    const known: Column | undefined = between && before?.path.startsWith(path) ? before : columns.get(key);
     if (known) known.nodes.push(node.id);
-    else columns.set(key, { title: key, nodes: [node.id], parameters: [], first: node.id });
+    else columns.set(key, { path, part, nodes: [node.id], parameters: [], first: node.id });
     before = known ?? columns.get(key)!;
   }
   return [...columns.values()].sort((a, b) => a.first - b.first);
 }
 
-/** A model without modules is cut into stretches of the operations that a gradient reached. */
+/** A model of few modules is cut into stretches of the operations that a gradient reached. */
 function stretches(nodes: LedgerNode[]): Column[] {
   const operations = nodes.filter((node) => node.kind === "op" && node.upstream);
+  const members = new Map<string, number>();
+  for (const { module } of operations) members.set(module, (members.get(module) ?? 0) + 1);
   const size = Math.max(1, Math.ceil(operations.length / MOST_COLUMNS));
   const columns: Column[] = [];
   for (let at = 0; at < operations.length; at += size) {
-    const part = operations.slice(at, at + size);
-    const title = part.length === 1 ? nameOf(part[0]!) : `${at + 1}–${at + part.length}`;
-    columns.push({ title, nodes: part.map((node) => node.id), parameters: [], first: part[0]!.id });
+    const some = operations.slice(at, at + size);
+    const { module } = some[0]!;
+    const path = some.every((node) => node.module === module) ? module : "";
+    const name = some.length > 1 ? `${at + 1}–${at + some.length}` : nameOf(some[0]!);
+    const part = path && members.get(path) === 1 ? null : { word: "", name };
+    columns.push({ path, part, nodes: some.map((node) => node.id), parameters: [], first: some[0]!.id });
   }
   return columns;
 }
@@ -75,26 +95,34 @@ function giveParameters(columns: Column[], ledger: Ledger): Column[] {
 }
 
 /** The steps of an unrolled recurrence stand side by side, as blocks do. */
-function unrolled(columns: Column[], tree: Tree): Column[] {
+function unrolled(columns: Column[], ledger: Ledger, tree: Tree): Column[] {
+  const stacks = [...tree.items.values()].filter(isGroup).map(repeatsOf).filter((steps) => steps.length);
   return columns.flatMap((column) => {
-    const module = tree.items.get(`m:${column.title}`);
-    const stack = module && isGroup(module) ? [module, ...module.children].find((item) => item.kind === "stack") : undefined;
-    const steps = stack && isGroup(stack) ? repeatsOf(stack) : [];
-    if (!steps.length || columns.length + steps.length > MOST_COLUMNS) return [column];
+    const own = new Set(column.nodes);
+    const isOwn = (id: number): boolean => own.has(id) || ledger.nodes[id]!.kind !== "op";
+    const steps = column.part ? undefined : stacks.find((found) => found.every((step) => step.leaves.every(isOwn)));
+    if (!steps || columns.length + steps.length > MOST_COLUMNS) return [column];
     const inside = new Map(steps.flatMap((step) => step.leaves.map((id) => [id, step] as const)));
-    const made = new Map(steps.map((step): [Group, Column] => [
-      step, { title: `${column.title} ${step.title}`, nodes: [], parameters: [], first: step.leaves[0]! },
-    ]));
+    const made = new Map(steps.map((step): [Group, Column] => {
+      const [first] = step.leaves.filter((id) => own.has(id));
+      return [step, { path: ledger.nodes[first!]!.module, part: partOf(step), nodes: [], parameters: [], first: first! }];
+    }));
     const rest: Column = { ...column, nodes: [] };
     for (const id of column.nodes) (made.get(inside.get(id)!) ?? rest).nodes.push(id);
-    const before = rest.nodes.length && rest.nodes[0]! < steps[0]!.leaves[0]! ? [rest] : [];
+    const before = rest.nodes.length && rest.nodes[0]! < made.get(steps[0]!)!.first ? [rest] : [];
     return [...before, ...made.values(), ...(before.length || !rest.nodes.length ? [] : [rest])];
   });
 }
 
+function partOf(step: Group): Part {
+  const numbered = step.title.match(/^(step|repeat) (\d+)$/);
+  return numbered ? { word: numbered[1]!, name: numbered[2]! } : { word: "", name: step.title };
+}
+
 /** The repeats of a stack, through the stretches that a long one is cut into. */
 function repeatsOf(stack: Group): Group[] {
-  return stack.children.filter(isGroup).flatMap((child) => (child.kind === "chunk" ? repeatsOf(child) : child.kind === "unit" ? [child] : []));
+  if (stack.kind !== "stack" && stack.kind !== "chunk") return [];
+  return stack.children.filter(isGroup).flatMap((child) => (child.kind === "unit" ? [child] : repeatsOf(child)));
 }
 
 export function columnsOf(ledger: Ledger, tree: Tree): Column[] {
@@ -102,12 +130,12 @@ export function columnsOf(ledger: Ledger, tree: Tree): Column[] {
   const deepest = Math.max(0, ...nodes.map((node) => (node.module ? node.module.split(".").length : 0)));
   const calls = callsOf(ledger);
   let chosen: Column[] = [];
-  for (let depth = 1; depth <= deepest && chosen.length < ENOUGH_COLUMNS; depth++) {
+  for (let depth = 0; depth <= deepest && chosen.length < ENOUGH_COLUMNS; depth++) {
     const columns = columnsAt(nodes, depth, calls);
     if (columns.length > MOST_COLUMNS) break;
     chosen = columns;
   }
-  chosen = unrolled(chosen, tree);
+  chosen = unrolled(chosen, ledger, tree);
   return giveParameters(chosen.length > 3 ? chosen : stretches(nodes), ledger);
 }
 

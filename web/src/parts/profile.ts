@@ -6,17 +6,16 @@ import type { Context } from "../context";
 import { segments } from "../draw/shares";
 import type { Scales } from "../draw/scales";
 import { clear, h, s } from "../dom";
-import { textWidth, FONT } from "../layout/measure";
-import { percent, shorten, shortenLeft, show } from "../model/format";
+import { percent, show } from "../model/format";
+import { leavesOf, lineage } from "../model/items";
 import type { Ledger } from "../model/ledger";
-import { columnsOf, numbersOf, type Column, type ColumnNumbers } from "../model/profile";
+import { columnsOf, numbersOf, titleOf, type Column, type ColumnNumbers } from "../model/profile";
 import { Metrics } from "../model/metrics";
+import { columnNames } from "./profile_names";
 import type { Tooltip } from "./tooltip";
 
 const HEIGHT = 122;
 const MARGIN = { left: 52, right: 16, top: 14, bottom: 30 };
-/** Room between two names. */
-const GAP = 8;
 
 function logOf(value: number | null): number | null {
   return value !== null && Number.isFinite(value) && value > 0 ? Math.log10(value) : null;
@@ -74,7 +73,7 @@ export class Profile {
       const there = other ? numbersOf(column, other) : null;
       svg.append(this.bar(column, numbers, there, x(index)!, x.bandwidth(), y, scales));
     });
-    svg.append(...this.names(x));
+    svg.append(...columnNames(this.columns, x, width, HEIGHT));
     this.element.append(h("span", { class: "caption" }, "gradient rms by depth", h("i", { class: "dot" }), "of parameters"), svg);
   }
 
@@ -105,63 +104,21 @@ export class Profile {
   }
 
   private words(column: Column, numbers: ColumnNumbers, there: ColumnNumbers | null): [string, string][] {
-    const rows: [string, string][] = [["", column.title || "top level"], ["gradient rms", show(numbers.arriving)], ["gain across", show(numbers.gain)]];
+    const rows: [string, string][] = [["", titleOf(column)], ["gradient rms", show(numbers.arriving)], ["gain across", show(numbers.gain)]];
     if (there) rows.push(["other run", show(there.arriving)]);
     if (numbers.shares.length) rows.push(["branch shares", numbers.shares.map(percent).join(", ")]);
     for (const { id, rms } of numbers.parameters.slice(0, 4)) rows.push([this.context.ledger.nodes[id]!.label, show(rms)]);
     return rows;
   }
 
+  /** To the largest group that the column holds all of. */
   private go(column: Column): void {
-    const path = column.title.replace(/ (@|step )\d+$/, "");
-    const item = this.context.tree.items.get(`m:${path}`);
-    if (item) this.context.go(item);
-    else this.context.goNode(column.first);
+    const { ledger, tree } = this.context;
+    const own = new Set(column.nodes);
+    const isOwn = (id: number): boolean => own.has(id) || ledger.nodes[id]!.kind !== "op";
+    const around = lineage(tree.leafOf[column.first]!);
+    this.context.go(around.find((item) => leavesOf(item).every(isOwn)) ?? around.at(-1)!);
   }
-
-  /** The columns' names as far as there is room, over those of the modules around them. */
-  private names(x: ReturnType<typeof scaleBand<number>>): SVGElement[] {
-    const marks: SVGElement[] = [];
-    const write = (text: string, middle: number, row: string, line: number): void => {
-      marks.push(s("text", { class: row, x: middle, y: HEIGHT - line, "text-anchor": "middle" }, text));
-    };
-    let end = 0;
-    this.columns.forEach((column, index) => {
-      const text = shorten(splitName(column.title)[1] || "·", Math.max(7, Math.round(x.step() / 4.6)));
-      const half = textWidth(text, `10px ${FONT}`) / 2;
-      const middle = x(index)! + x.bandwidth() / 2;
-      if (middle - half < end) return;
-      end = middle + half + GAP;
-      write(text, middle, "name", 18);
-    });
-    for (const { name, from, to } of this.holders()) {
-      const [left, right] = [x(from)!, x(to)! + x.bandwidth()];
-      marks.push(s("line", { class: "holder", x1: left, x2: right, y1: HEIGHT - 13.5, y2: HEIGHT - 13.5 }));
-      const text = shortenLeft(name, Math.floor((right - left) / 5.6));
-      if (text.length > 1) write(text, (left + right) / 2, "name", 4);
-    }
-    return marks;
-  }
-
-  /** Neighbouring columns that one module holds. */
-  private holders(): { name: string; from: number; to: number }[] {
-    const found: { name: string; from: number; to: number }[] = [];
-    this.columns.forEach((column, index) => {
-      const [name] = splitName(column.title);
-      const last = found.at(-1);
-      if (name && last?.name === name && last.to === index - 1) last.to = index;
-      else if (name) found.push({ name, from: index, to: index });
-    });
-    return found;
-  }
-}
-
-/** What holds a column, and its own name: "blocks" and "3", "recurrent" and "step 3". */
-function splitName(title: string): [string, string] {
-  const step = title.match(/^(.*) step (\d+)$/);
-  if (step) return [step[1]!, step[2]!];
-  const cut = title.lastIndexOf(".");
-  return [title.slice(0, Math.max(cut, 0)), title.slice(cut + 1)];
 }
 
 function splitBar(numbers: ColumnNumbers, left: number, width: number, top: number, base: number, scales: Scales): SVGElement[] {
