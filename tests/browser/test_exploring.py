@@ -13,7 +13,7 @@ from tests.browser.conftest import Open, until
 from tests.browser.synthetic import transformer, with_findings
 
 # Wide enough that nothing is left out for being too small.
-WIDE = (3600, 1200)
+WIDE = (6400, 1200)
 
 
 def search(page: Any, text: str) -> None:

@@ -14,7 +14,7 @@ from tests.browser.synthetic import flat, transformer, with_findings
 
 STAGE = ".stage"
 # Wide enough that nothing is left out for being too small.
-WIDE = (3600, 1200)
+WIDE = (6400, 1200)
 
 
 def centre(page: Any, selector: str) -> tuple[float, float]:

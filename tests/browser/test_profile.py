@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -125,6 +126,6 @@ def test_names_keep_clear_of_each_other_and_of_the_border(open_ledger: Open) -> 
         boxes = [mark.bounding_box() for mark in page.locator(".profile .name").all()]
         first_row = [box for box in boxes if box["y"] == boxes[0]["y"]]
         assert len(first_row) > 8
-        for left, right in zip(first_row, first_row[1:]):
+        for left, right in pairwise(first_row):
             assert left["x"] + left["width"] < right["x"]
         assert first_row[-1]["x"] + first_row[-1]["width"] <= 1440

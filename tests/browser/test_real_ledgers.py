@@ -123,3 +123,41 @@ def test_two_blocks_that_take_turns_fold_to_one_group(open_ledger: Open) -> None
     assert stack.text_content().startswith("0 … 27×14Mixed · Wide")
     stack.locator(".chevron").click()
     assert "0 … 1" in page.locator(".item.unit").first.text_content()
+
+
+def unrolled(steps: int) -> lg.Ledger:
+    lg.manual_seed(0)
+    model = Recurrent()
+    x = np.random.default_rng(0).normal(size=(3, steps, 2)).astype(np.float32)
+    with lg.Ledger(model) as ledger:
+        model(lg.asarray(x)).backward()
+    return ledger
+
+
+def readable(page: Any) -> bool:
+    """Whether the smallest title among the closed items is as large on the screen as fine print."""
+    heights = [title.bounding_box()["height"] for title in page.locator(".item .title").all()]
+    return len(heights) > 6 and min(heights) >= 6
+
+
+def test_all_of_sixty_four_steps_is_opened_as_far_as_it_can_be_read(open_ledger: Open) -> None:
+    page = open_ledger(unrolled(64).record)
+    page.click('[data-action="open"]')
+    assert page.locator('[data-item^="m:"].open').count() == 2
+    assert readable(page)
+    assert "stayed closed" in page.locator(".toast.shown").inner_text()
+    page.locator(".item.stack .title").click()
+    page.keyboard.press("e")
+    assert page.locator(".item.open.stack").count() == 1
+    parts = page.locator(".item.chunk .title").all_text_contents()
+    assert parts[:2] == ["step 2 … 9×8", "step 10 … 17×8"] and parts[-1] == "step 58 … 63×6"
+    assert readable(page)
+    rows = page.locator(".panel table").first.locator("tbody tr")
+    assert rows.count() == 62  # each step, whatever the picture gathers
+
+
+def test_all_of_a_small_network_is_opened_without_a_word(open_ledger: Open) -> None:
+    page = open_ledger(unrolled(4).record, size=(2400, 1000))
+    page.keyboard.press("e")
+    assert page.locator(".item.group:not(.open)").count() == 0
+    assert page.locator(".toast.shown").count() == 0

@@ -1,6 +1,6 @@
 // The page: puts the parts together and keeps them in step with the state.
 
-import { Canvas, type Scene } from "./draw/canvas";
+import { Canvas, ROOM, type Scene } from "./draw/canvas";
 import { edgeState } from "./draw/edges";
 import { groupSummary, type Mark } from "./draw/nodes";
 import { makeScales, type Scales } from "./draw/scales";
@@ -27,6 +27,7 @@ import { Tooltip } from "./parts/tooltip";
 import { initialState, Store, type State } from "./state";
 
 const FIRST_SCALE = 0.78;
+/** The zoom below which a picture that is shown whole could not be read. */
 const LEAST_FIRST = 0.5;
 const SCENE_KEYS: (keyof State)[] = ["step", "mode", "theme"];
 
@@ -108,6 +109,13 @@ export class App implements Context {
     return width * FIRST_SCALE < clientWidth - panel - 48 && height * FIRST_SCALE < clientHeight - 300;
   }
 
+  /** Whether a group with these groups open can be seen whole and read. */
+  fitsWhole(group: Group, expanded: ReadonlySet<string>): boolean {
+    const layout = this.layouter.arrange(this.tree.root, makeView(this.ledger, this.tree, expanded));
+    const { width, height } = layout.boxes.get(group) ?? layout;
+    return width * LEAST_FIRST < this.stage.clientWidth - ROOM && height * LEAST_FIRST < this.stage.clientHeight - ROOM;
+  }
+
   metrics(): Metrics {
     const { mode, step } = this.store.state;
     const there = mode === "other" && this.otherLedger;
@@ -137,7 +145,7 @@ export class App implements Context {
     this.live.textContent = message;
     this.live.classList.add("shown");
     clearTimeout(this.toastTimer);
-    this.toastTimer = setTimeout(() => this.live.classList.remove("shown"), 1800);
+    this.toastTimer = setTimeout(() => this.live.classList.remove("shown"), 1200 + 45 * message.length);
   }
 
   toggle(group: Group): void {

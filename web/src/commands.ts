@@ -1,9 +1,9 @@
 // What each key does.
 
 import type { App } from "./app";
-import { isGroup, leavesOf, type Item } from "./model/items";
-import { ancestorsOf } from "./model/view";
+import { isGroup, leavesOf } from "./model/items";
 import { neighbour, type Direction } from "./model/walk";
+import { closeAll, openAll, selectedItem } from "./open_all";
 import { copyImage, copyLink, nextTheme } from "./parts/header";
 import type { Command } from "./parts/keyboard";
 
@@ -12,11 +12,6 @@ export interface Pieces {
   filter: () => void;
   help: () => void;
   dismiss: () => boolean;
-}
-
-function selectedItem(app: App): Item | null {
-  const { selected } = app.store.state;
-  return selected === null ? null : (app.tree.items.get(selected) ?? null);
 }
 
 function walk(app: App, key: string): void {
@@ -38,28 +33,6 @@ function closeAround(app: App): void {
   if (!group || group.kind === "root") return;
   app.store.set({ selected: group.id });
   if (open.has(group.id)) app.toggle(group);
-}
-
-/** Opens everything in the selected group, as far as a screen can hold it. */
-function openAll(app: App): void {
-  const item = selectedItem(app);
-  const group = item && isGroup(item) ? item : app.tree.root;
-  const expanded = new Set([...app.store.state.expanded, ...ancestorsOf(group), ...(group.kind === "root" ? [] : [group.id])]);
-  const queue = group.children.filter(isGroup);
-  for (let budget = 400; queue.length && budget > 0; ) {
-    const next = queue.shift()!;
-    expanded.add(next.id);
-    budget -= next.children.length;
-    queue.push(...next.children.filter(isGroup));
-  }
-  app.store.set({ expanded });
-  if (item) app.go(item);
-  else app.fitAll(true);
-}
-
-function closeAll(app: App): void {
-  app.store.set({ expanded: new Set(), selected: null });
-  app.fitAll(true);
 }
 
 function toggleRoute(app: App): void {
@@ -89,7 +62,7 @@ export function commands(app: App, pieces: Pieces): Command[] {
     { keys: ["[", "]"], help: "a recorded step back, one on", run: (key) => void app.steps.move(key === "[" ? -1 : 1) },
     { keys: [" "], help: "play the recorded steps", run: () => app.steps.toggle() },
     { keys: ["d"], help: "this run, the other, the difference", run: () => nextMode(app) },
-    { keys: ["e"], help: "open all in the selected group", run: () => openAll(app) },
+    { keys: ["e"], help: "open all in the selected group, or all there is", run: () => openAll(app) },
     { keys: ["c"], help: "close all", run: () => closeAll(app) },
     { keys: ["0"], help: "show everything", run: () => app.fitAll(true) },
     { keys: ["+", "=", "-"], help: "zoom", run: (key) => app.canvas.zoomBy(key === "-" ? 1 / 1.4 : 1.4) },

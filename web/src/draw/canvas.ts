@@ -31,6 +31,8 @@ export interface CanvasEvents {
   moved: (transform: ZoomTransform) => void;
 }
 
+/** What stays free around a box that is brought to the middle. */
+export const ROOM = 48;
 const MARGIN = 0.6;
 /** Below this zoom items show their name and gradient only, as large as they can. */
 const FAR = 0.64;
@@ -218,8 +220,7 @@ export class Canvas {
   fit(box: Box, animate: boolean, closest = 1.15): void {
     const { clientWidth: width, clientHeight: height } = this.host;
     if (!width || !height) return;
-    const room = 48;
-    const k = Math.min(closest, (width - room) / box.width, (height - room) / box.height);
+    const k = Math.min(closest, (width - ROOM) / box.width, (height - ROOM) / box.height);
     const x = width / 2 - (box.x + box.width / 2) * k;
     const y = height / 2 - (box.y + box.height / 2) * k;
     this.moveTo(zoomIdentity.translate(x, y).scale(k), animate);

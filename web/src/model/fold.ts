@@ -14,6 +14,8 @@ const MOST_CHILDREN = 64;
 // What is longer is cut into stretches of about so many, no more than so many side by side.
 const STRETCH = 32;
 const STRETCHES = 8;
+// So many repeats side by side can still be read in one window; 64 become 8 × 8.
+const MOST_REPEATS = 16;
 
 function signature(item: Item, ledger: Ledger): string {
   if (!isGroup(item)) return `${item.node.kind}:${item.node.op}:${item.node.shape.join("x")}`;
@@ -109,7 +111,7 @@ export function fold(owner: string, all: Item[], ledger: Ledger): Item[] {
       members.push(part.length === 1 ? part[0]! : makeUnit(owner, part, time));
     }
     const stack = makeStack(owner, members);
-    stack.children = chunk(stack.id, stack.children);
+    stack.children = chunk(stack.id, stack.children, REPEATS);
     result.push(adopt(stack));
     at += pattern.length * pattern.times;
   }
@@ -126,20 +128,56 @@ export function mergeStack(group: Group): void {
   group.children = only.children;
 }
 
+interface Cut {
+  /** A list of so many is left whole. */
+  most: number;
+  pieces: (length: number) => number;
+  /** `at` of the whole list is where the piece begins. */
+  describe: (piece: Group, members: Item[], at: number) => void;
+}
+
+const LIST: Cut = {
+  most: MOST_CHILDREN,
+  pieces: (length) => rooted(length / STRETCH, STRETCHES),
+  describe: (piece, members, at) => {
+    piece.title = `${at + 1} … ${at + members.length}`;
+    piece.detail = span(members[0]!.title, members.at(-1)!.title);
+  },
+};
+
+const REPEATS: Cut = {
+  most: MOST_REPEATS,
+  pieces: (length) => rooted(length, MOST_REPEATS),
+  describe: (piece, members, at) => {
+    const [first, last] = [ends(members[0]!)[0].title, ends(members.at(-1)!)[1].title];
+    piece.title = first === last ? `${first} ${at + 1} … ${at + members.length}` : span(first, last);
+    piece.detail = members[0]!.detail;
+    piece.times = members.length;
+  },
+};
+
+/** The smallest root of `length` that is at most `most`. */
+function rooted(length: number, most: number): number {
+  const levels = Math.ceil(Math.log(length) / Math.log(most)) || 1;
+  return Math.ceil(length ** (1 / levels));
+}
+
 /** Cuts a list into stretches of nearly equal length, in levels where there are very many. */
-export function chunk(owner: string, items: Item[]): Item[] {
-  if (items.length <= MOST_CHILDREN) return items;
-  const levels = Math.ceil(Math.log(items.length / STRETCH) / Math.log(STRETCHES)) || 1;
-  const pieces = Math.ceil((items.length / STRETCH) ** (1 / levels));
-  const size = Math.ceil(items.length / pieces);
+export function chunk(owner: string, items: Item[], how: Cut = LIST, from = 0): Item[] {
+  if (items.length <= how.most) return items;
+  const size = Math.ceil(items.length / how.pieces(items.length));
   const result: Item[] = [];
   for (let at = 0; at < items.length; at += size) {
     const part = items.slice(at, at + size);
     const id = `k:${owner}/${at}-${size}`;
-    const title = `${at + 1} … ${at + part.length}`;
-    const piece = newGroup("chunk", id, title, chunk(id, part));
-    piece.detail = span(part[0]!.title, part[part.length - 1]!.title);
+    const piece = newGroup("chunk", id, "", chunk(id, part, how, from + at));
+    how.describe(piece, part, from + at);
     result.push(piece);
   }
   return result;
+}
+
+/** What a stack repeats, through the stretches that it is cut into. */
+export function repeatsOf(stack: Group): Item[] {
+  return stack.children.flatMap((child) => (isGroup(child) && child.kind === "chunk" ? repeatsOf(child) : [child]));
 }

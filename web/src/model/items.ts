@@ -24,6 +24,7 @@ export interface Group {
   title: string;
   detail: string;
   path: string;
+  /** How many alike it holds, where these are repeats of one another. */
   times: number;
   leaves: number[];
   parameters: number;

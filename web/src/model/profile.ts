@@ -4,6 +4,7 @@
 import { ancestors, callsOf } from "./calls";
 import type { Ledger, LedgerNode } from "./ledger";
 import type { Metrics } from "./metrics";
+import { repeatsOf } from "./fold";
 import { isGroup, type Group } from "./items";
 import { nameOf } from "./place";
 import type { Tree } from "./tree";
@@ -96,7 +97,9 @@ function giveParameters(columns: Column[], ledger: Ledger): Column[] {
 
 /** The steps of an unrolled recurrence stand side by side, as blocks do. */
 function unrolled(columns: Column[], ledger: Ledger, tree: Tree): Column[] {
-  const stacks = [...tree.items.values()].filter(isGroup).map(repeatsOf).filter((steps) => steps.length);
+  const stacks = [...tree.items.values()].filter(isGroup).filter((group) => group.kind === "stack")
+    .map((stack) => repeatsOf(stack).filter(isGroup).filter((repeat) => repeat.kind === "unit"))
+    .filter((steps) => steps.length);
   return columns.flatMap((column) => {
     const own = new Set(column.nodes);
     const isOwn = (id: number): boolean => own.has(id) || ledger.nodes[id]!.kind !== "op";
@@ -117,12 +120,6 @@ function unrolled(columns: Column[], ledger: Ledger, tree: Tree): Column[] {
 function partOf(step: Group): Part {
   const numbered = step.title.match(/^(step|repeat) (\d+)$/);
   return numbered ? { word: numbered[1]!, name: numbered[2]! } : { word: "", name: step.title };
-}
-
-/** The repeats of a stack, through the stretches that a long one is cut into. */
-function repeatsOf(stack: Group): Group[] {
-  if (stack.kind !== "stack" && stack.kind !== "chunk") return [];
-  return stack.children.filter(isGroup).flatMap((child) => (child.kind === "unit" ? [child] : repeatsOf(child)));
 }
 
 export function columnsOf(ledger: Ledger, tree: Tree): Column[] {

@@ -1,6 +1,7 @@
 // What is visible for a set of expanded groups: the items, and the edges between them. Every
 // edge of the ledger is drawn between the outermost closed items around its two ends.
 
+import { repeatsOf } from "./fold";
 import { contains, isGroup, lineage, type Group, type Item } from "./items";
 import type { Ledger } from "./ledger";
 import type { Tree } from "./tree";
@@ -122,4 +123,36 @@ export function firstExpansion(tree: Tree, fits: (expanded: ReadonlySet<string>)
     queue.push(...next.children.filter(isGroup));
   }
   return expanded;
+}
+
+/** Each try is a layout; what is open already is remembered. */
+const MOST_TRIES = 48;
+
+/**
+ * Everything in `group` that can be open while the picture still `fits`, the outermost first, and
+ * last of all where there is nothing to see but one operation again and again.
+ */
+export function fullExpansion(
+  group: Group, expanded: ReadonlySet<string>, fits: (expanded: ReadonlySet<string>) => boolean,
+): { expanded: Set<string>; closed: number } {
+  let open = new Set([...expanded, ...ancestorsOf(group), ...(group.kind === "root" ? [] : [group.id])]);
+  let [closed, tries] = [0, 0];
+  const queue: Group[] = [];
+  const dull: Group[] = [];
+  const line = (children: Item[]): void => {
+    for (const child of children.filter(isGroup)) (repeatsOf(child).some(isGroup) || child.times < 2 ? queue : dull).push(child);
+  };
+  line(group.children);
+  for (let next = queue.shift() ?? dull.shift(); next; next = queue.shift() ?? dull.shift()) {
+    if (!open.has(next.id)) {
+      const wider = new Set([...open, next.id]);
+      if (tries++ >= MOST_TRIES || !fits(wider)) {
+        closed++;
+        continue;
+      }
+      open = wider;
+    }
+    line(next.children);
+  }
+  return { expanded: open, closed };
 }

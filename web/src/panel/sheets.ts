@@ -3,6 +3,7 @@
 
 import type { Context } from "../context";
 import { plural, shape, show } from "../model/format";
+import { repeatsOf } from "../model/fold";
 import { isGroup, type Group } from "../model/items";
 import { ratio } from "../model/metrics";
 import { placeOf } from "../model/place";
@@ -33,9 +34,9 @@ function through(group: Group, context: Context): Section {
 }
 
 function members(group: Group, context: Context): Section[] {
-  if (group.kind !== "stack") return [];
+  if (group.times < 2) return [];
   const metrics = context.metrics();
-  const rows = group.children.filter(isGroup).map((child): CellLike[] => {
+  const rows = repeatsOf(group).filter(isGroup).map((child): CellLike[] => {
     const gain = ratio(rmsOut(child, context), metrics.arriving(child));
     return [{ text: child.title, go: child.id }, { text: show(metrics.arriving(child)), tone: "gradient" }, { text: show(gain), gain }];
   });
@@ -67,9 +68,9 @@ function parameters(group: Group, context: Context): Section[] {
 function groupSheet(group: Group, context: Context): Sheet {
   const inside = new Set(group.leaves);
   const findings = context.ledger.findings.filter((finding) => finding.node !== null && inside.has(finding.node));
-  const words = { root: "model", module: "module", call: "call", stack: "identical layers", unit: "repeat", chunk: "stretch" };
+  const words = { root: "model", module: "module", call: "call", stack: "identical layers", unit: "repeat", chunk: group.times > 1 ? "identical layers" : "stretch" };
   return {
-    kicker: [words[group.kind], group.kind === "stack" ? `×${group.times}` : ""].filter(Boolean).join(" "),
+    kicker: [words[group.kind], group.times > 1 ? `×${group.times}` : ""].filter(Boolean).join(" "),
     title: group.kind === "module" ? group.path || group.title : group.title, subtitle: group.detail, where: null, tags: [], route: null,
     sections: [...findings.map(notice), through(group, context), ...members(group, context), ...parameters(group, context)],
   };

@@ -5,6 +5,7 @@ import { h, icon } from "../dom";
 import { encodeView } from "../hash";
 import { show } from "../model/format";
 import type { RunMode, Theme } from "../state";
+import { closeAll, openAll } from "../open_all";
 import { copyPicture, copyText } from "./clipboard";
 import type { Popover } from "./popover";
 import { pictureOf } from "./picture";
@@ -54,6 +55,8 @@ export function header(app: App, search: SearchBox, filters: Popover, help: () =
     runSwitch(app),
     h("div", { class: "tools" },
       search.element, filters.element,
+      tool("open", "Open all (E)", "open", () => openAll(app)),
+      tool("shut", "Close all (C)", "close", () => closeAll(app)),
       tool("fit", "Show everything (0)", "fit", () => app.fitAll(true)),
       tool("image", "Copy as PNG (P)", "png", () => void copyImage(app)),
       linkable ? tool("link", "Copy a link to this view (L)", "link", () => void copyLink(app)) : null,
