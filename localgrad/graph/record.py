@@ -87,7 +87,15 @@ def format_site(code: CodeType | None, instruction: int) -> str:
     """`train.py:41`, or an empty string where Python itself made the call."""
     if code is None:
         return ""
-    return f"{os.path.basename(code.co_filename)}:{line_of(code, instruction)}"
+    return f"{source_name(code.co_filename)}:{line_of(code, instruction)}"
+
+
+def source_name(filename: str) -> str:
+    """`train.py`; for a notebook's cell, which lies in a file of IPython's, its prompt: `In[3]`."""
+    python = sys.modules.get("IPython")
+    shell = python and python.get_ipython()
+    cell = shell and shell.compile.format_code_name(filename)  # IPython's own tracebacks ask this
+    return cell[1] if cell else os.path.basename(filename)
 
 
 def here() -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 
 import torch
 from torch import Tensor
 
+from localgrad.graph.record import source_name
 from localgrad.ledger.model import ModuleRecord, NodeRecord
 from localgrad.ledger.naming import structure
 from localgrad.torch import names
@@ -115,7 +115,7 @@ class Describe:
             module=known[0].rpartition(".")[0] if known else "",
             shape=list(variable.shape),
             dtype=str(variable.dtype).removeprefix("torch."),
-            where=None if file is None else f"{os.path.basename(file)}:{line}",
+            where=None if file is None else f"{source_name(file)}:{line}",
             file=file,
             line=line,
         )

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from localgrad.graph.record import source_name
+
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _TORCH = os.path.dirname(os.path.abspath(torch.__file__)) + os.sep
 _OPTIMISERS = os.path.join(_TORCH, "optim") + os.sep
@@ -31,12 +33,13 @@ class Place(NamedTuple):
 
     @property
     def file(self) -> str:
-        return os.path.abspath(self.code.co_filename)
+        name = self.code.co_filename
+        return name if name.startswith("<") else os.path.abspath(name)  # <stdin>, a cell
 
     @property
     def where(self) -> str:
         """``train.py:41``."""
-        return f"{os.path.basename(self.code.co_filename)}:{self.line}"
+        return f"{source_name(self.code.co_filename)}:{self.line}"
 
     @property
     def function(self) -> str:
