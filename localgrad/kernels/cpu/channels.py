@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from . import arena
+from .emit import widest
 from .host import CACHE
 from .launch import barrier, parallel, share
 from .layout import channels_memory
@@ -44,6 +45,7 @@ def _added(sums):  # type: ignore[no-untyped-def]
 @njit(cache=CACHE)
 def _moment_sums(x, origin, sums, block):  # type: ignore[no-untyped-def]
     """Add Σ (x − origin) and Σ (x − origin)² of each channel to ``sums``."""
+    widest()
     channels, period = sums.shape[1], origin.size
     one, two = block[0], block[1]
     for start in range(0, x.size, period * _BLOCK):
@@ -86,6 +88,7 @@ def _moments(x, channels, threads):  # type: ignore[no-untyped-def]
 @njit(cache=CACHE)
 def _map_task(x, factor, shift, y, thread, threads):  # type: ignore[no-untyped-def]
     """y = x · factor + shift, with the two repeated along x."""
+    widest()
     period = factor.size
     low, high = share((x.size + period - 1) // period, thread, threads)
     for number in range(low, high):
@@ -103,6 +106,7 @@ def _map(x, factor, shift, y, threads):  # type: ignore[no-untyped-def]
 @njit(cache=CACHE)
 def _pulled_sums(g, x, mean, sums, block):  # type: ignore[no-untyped-def]
     """Add Σ g and Σ g (x − mean) of each channel to ``sums``."""
+    widest()
     channels, period = sums.shape[1], mean.size
     one, two = block[0], block[1]
     for start in range(0, x.size, period * _BLOCK):
@@ -124,6 +128,7 @@ def _pulled_sums(g, x, mean, sums, block):  # type: ignore[no-untyped-def]
 def _backward_task(  # type: ignore[no-untyped-def]
     g, x, mean, scale, factor, fixed, wants_input, sums, dx, thread, threads,
 ):
+    widest()
     channels, period = sums.shape[2], mean.size
     rows = x.size // channels
     low, high = share(rows, thread, threads)
@@ -143,7 +148,7 @@ def _backward_task(  # type: ignore[no-untyped-def]
             along[j] = -factor[j] * slope
             shift[j] = factor[j] * (slope * mean[j] - whole / rows)
     low, high = share((x.size + period - 1) // period, thread, threads)
-    for number in range(low, high):
+    for number in range(high - 1, low - 1, -1):  # what was read last is still in the cache
         begin, end = number * period, (number + 1) * period
         upstream, line, target = g[begin:end], x[begin:end], dx[begin:end]
         for j in range(line.size):

@@ -186,20 +186,23 @@ def _norm_sums(g, row, weight, middle, scale):  # type: ignore[no-untyped-def]
 def _norm_backward_task(  # type: ignore[no-untyped-def]
     upstream, x, weight, mean, rstd, dx, sums, thread, threads,
 ):
+    widest()
     low, high = share(x.shape[0], thread, threads)
     width = x.dtype.type(x.shape[1])
-    dweight, dbias = sums[thread, 0], sums[thread, 1]
-    for j in range(dweight.size):
-        dweight[j] = dbias[j] = x.dtype.type(0)
+    # Memory of this thread alone: lines that two of them write go from core to core at every row.
+    dweight, dbias = np.zeros(x.shape[1], x.dtype), np.zeros(x.shape[1], x.dtype)
     for r in range(low, high):
         g, row, d, middle, scale = upstream[r], x[r], dx[r], mean[r], rstd[r]
         one, two = _norm_sums(g, row, weight, middle, scale)
         one, two = one / width, two / width
+        # Three loops, each a vector's: one of all three would first have to tell six arrays apart.
         for j in range(row.size):
-            hat = (row[j] - middle) * scale
-            d[j] = scale * (g[j] * weight[j] - one - hat * two)
-            dweight[j] += g[j] * hat
+            d[j] = scale * (g[j] * weight[j] - one - (row[j] - middle) * scale * two)
+        for j in range(row.size):
+            dweight[j] += g[j] * ((row[j] - middle) * scale)
+        for j in range(row.size):
             dbias[j] += g[j]
+    sums[thread, 0], sums[thread, 1] = dweight, dbias
     barrier(threads)
     low, high = share(x.shape[1], thread, threads)
     for other in range(1, threads):
