@@ -19,6 +19,7 @@ from localgrad.kernels.dispatch import (
     put_range,
     relu,
     relu_route,
+    resample,
     row_norm,
     row_norm_backward,
     scatter_places,
@@ -44,7 +45,7 @@ from localgrad.kernels.dispatch_layers import (
 )
 from localgrad.kernels.reference_optimisers import adagrad_step, rmsprop_step
 from localgrad.kernels.reference_patches import fold, patch_counts, unfold
-from localgrad.kernels.reference_pooling import gather_places, resample
+from localgrad.kernels.reference_pooling import gather_places
 from localgrad.kernels.reference_recurrent import rnn, rnn_backward
 
 __all__ = [

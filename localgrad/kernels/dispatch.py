@@ -217,6 +217,13 @@ def scatter_places(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
     return pools.scatter_places(g, index, shape)
 
 
+def resample(x: Any, matrices: tuple[Any, ...], transposed: bool) -> Any:
+    """Σ M₁[i, a] M₂[j, b] … x[…, a, b, …]: a matrix for each axis after the second."""
+    if x.size * math.prod(m.size for m in matrices) >= SMALL_ROWS and suits(x):
+        return cpu.resample(x, matrices, transposed)
+    return pools.resample(x, matrices, transposed)
+
+
 # -- rows: normalisation and losses ---------------------------------------------------------------
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy
@@ -51,17 +50,17 @@ def scatter_places(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
 def resample(x: Any, matrices: tuple[Any, ...], transposed: bool) -> Any:
     """Σ M₁[i, a] M₂[j, b] … x[…, a, b, …]: a matrix for each axis after the second.
 
+    What an output does not look at is left out and not multiplied by zero: a NaN there stays there.
     An array whose channels are last in memory is resampled as it lies, and the result lies so too.
     """
-    last = x.ndim > 2 and not x.flags.c_contiguous and numpy.moveaxis(x, 1, -1).flags.c_contiguous
+    last = numpy.moveaxis(x, 1, -1).flags.c_contiguous
     if last:
         x = numpy.moveaxis(x, 1, -1)
     for axis, matrix in enumerate(matrices, start=1 if last else 2):
         m = (matrix.T if transposed else matrix).astype(x.dtype)
-        if axis == x.ndim - 1:
-            x = x @ m.T
-        else:
-            shape = (*x.shape[:axis], m.shape[0], *x.shape[axis + 1 :])
-            rows = x.reshape(-1, x.shape[axis], math.prod(x.shape[axis + 1 :]))
-            x = (m @ rows).reshape(shape)
+        source = numpy.moveaxis(x, axis, 0)
+        x = numpy.zeros((*x.shape[:axis], len(m), *x.shape[axis + 1 :]), x.dtype)
+        target = numpy.moveaxis(x, axis, 0)
+        for i, a in zip(*numpy.nonzero(m)):
+            target[i] += m[i, a] * source[a]
     return numpy.moveaxis(x, -1, 1) if last else x

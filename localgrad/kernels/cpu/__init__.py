@@ -24,6 +24,7 @@ _ROOMS = {
         "softmax_backward",
     ),
     "pooling": ("max_pool", "scatter_places"),
+    "resampling": ("resample",),
     "pointwise": ("add", "gelu", "gelu_backward", "relu", "relu_backward", "sigmoid_forward"),
     "channels": ("channel_moments", "channel_norm", "channel_norm_backward"),
     "attending": ("attention", "attention_backward"),
