@@ -18,6 +18,7 @@ from localgrad.bench.training import initial
 from localgrad.bench.workload import BUILT_IN, Running, Workload, load
 from localgrad.errors import LocalgradError
 
+ROOT = Path(__file__).resolve().parent.parent
 FAKE = """
 from pathlib import Path
 from localgrad.bench.workload import Running, Workload
@@ -143,6 +144,26 @@ def test_table_shows_figures_failures_and_targets() -> None:
     assert "w: torch compile failed: no compiler" in text
     assert "localgrad takes 0.25 of torch, target 0.60 reached" in text
     assert "0.25 of torch as the geometric mean" in text
+
+
+@pytest.mark.parametrize("name", ["steps", "ledger"])
+def test_a_terminal_of_eighty_cells_has_room_for_every_row(name: str) -> None:
+    from rich.console import Console
+
+    found = results.read(ROOT / "benchmarks" / "results" / f"{name}.json")
+    console = Console(width=80, record=True, file=io.StringIO())
+    table.show(found, console)
+    lines = console.export_text().splitlines()
+    assert max(map(len, lines)) <= 80
+    outcomes = [outcome for comparison in found.comparisons for outcome in comparison.outcomes]
+    rows = [line for line in lines if line.rstrip().endswith(("agree", "DIFFER"))]
+    assert len(rows) == len(outcomes)  # a row a contender, and none goes on below
+    for row, outcome in zip(rows, outcomes):
+        assert row.startswith(f"  {outcome.contender} ")
+        assert table.duration(outcome.time) in row
+        assert table.duration(max(outcome.rounds)) in row
+    told = "\n".join(line.rstrip() for line in lines).replace("\n  ", " ")
+    assert all(verdict in told for verdict in table.verdicts(found))
 
 
 @pytest.mark.parametrize(

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from localgrad.bench.results import Comparison, Outcome, Results
+from localgrad.report.hanging import Hanging
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
+
+Cells = Callable[[Comparison, Outcome, float], list[str]]
 
 NONE = "–"
 
 
-TIMES = ("workload", "contender", "step", "spread", "ratio", "to best", "of peak", "losses")
+TIMES = ("workload", "contender", "step", "each", "spread", "ratio", "to best", "of peak", "losses")
 COSTS = ("workload", "contender", "step memory", "process memory", "cold start", "warm start")
+_INDENT = "  "
 
 
 def show(results: Results, console: Console) -> None:
     """Print every contender of every workload, then what was wanted and what was reached."""
-    from rich.table import Table
+    from rich.text import Text
 
     machine = results.machine
     console.print(
@@ -27,19 +33,42 @@ def show(results: Results, console: Console) -> None:
         f"matrix products at {machine['gflops']:.0f} GFLOP/s"
     )
     for headings, cells in ((TIMES, times), (COSTS, costs)):
-        table = Table(*headings, box=None, header_style="bold", pad_edge=False)
-        for comparison in results.comparisons:
-            table.add_section()
-            for outcome in comparison.outcomes:
-                ours = outcome.contender.startswith("localgrad")
-                table.add_row(
-                    *cells(comparison, outcome, machine["gflops"]),
-                    style="bold green" if ours else "",
-                )
-        console.print(table)
         console.print()
+        console.print(_table(results, headings, cells))
+    console.print()
     for line in [*failures(results), *verdicts(results)]:
-        console.print(line)
+        console.print(Hanging(Text(line), len(_INDENT)))
+
+
+def _table(results: Results, headings: Sequence[str], cells: Cells) -> Table:
+    """A line a workload and, under it, one a contender, in the columns that anybody fills.
+
+    Workloads have no column of their own, so that 80 cells are enough.
+    """
+    from rich.table import Table
+
+    rows = [
+        cells(comparison, outcome, results.machine["gflops"])
+        for comparison in results.comparisons
+        for outcome in comparison.outcomes
+    ]
+    kept = [
+        column
+        for column in range(1, len(headings))
+        if any(row[column:] and row[column] != NONE for row in rows)
+    ]
+    names = [headings[column].replace(" ", "\n") for column in kept]
+    table = Table(*names, box=None, header_style="bold", pad_edge=False)
+    workload = ""
+    for row in rows:
+        if row[0] != workload:
+            workload = row[0]
+            table.add_row(workload)
+        ours = row[1].startswith("localgrad")
+        row[1] = _INDENT + row[1]
+        filled = (row[column] for column in kept if column < len(row))
+        table.add_row(*filled, style="bold green" if ours else "")
+    return table
 
 
 def times(comparison: Comparison, outcome: Outcome, gflops: float) -> list[str]:
@@ -50,8 +79,9 @@ def times(comparison: Comparison, outcome: Outcome, gflops: float) -> list[str]:
     share = comparison.flops / outcome.time / 1e9 / gflops if comparison.flops else math.nan
     return [
         *cells,
-        duration(outcome.time) + _per_unit(comparison, outcome),
-        f"{duration(min(outcome.rounds))} … {duration(max(outcome.rounds))}",
+        duration(outcome.time),
+        NONE if comparison.units is None else duration(outcome.time / comparison.units),
+        span(min(outcome.rounds), max(outcome.rounds)),
         number(comparison.ratio(outcome.contender)),
         number(comparison.ratio_to_best(outcome.contender)),
         NONE if math.isnan(share) else f"{share:.0%}",
@@ -107,6 +137,13 @@ def duration(seconds: float) -> str:
     return f"{seconds / 1e-9:.3g} ns"
 
 
+def span(low: float, high: float) -> str:
+    """``1.74 … 2 ms``: the unit once where both have the same."""
+    first, last = duration(low), duration(high)
+    figure, unit = first.split()
+    return f"{figure if last.endswith(f' {unit}') else first} … {last}"
+
+
 def number(ratio: float) -> str:
     """Two decimals, or a dash for NaN."""
     return NONE if math.isnan(ratio) else f"{ratio:.2f}"
@@ -119,9 +156,3 @@ def megabytes(size: int | None) -> str:
 
 def _name(comparison: Comparison) -> str:
     return f"{comparison.workload} {comparison.case}".strip()
-
-
-def _per_unit(comparison: Comparison, outcome: Outcome) -> str:
-    if comparison.units is None:
-        return ""
-    return f" ({duration(outcome.time / comparison.units)} each)"

@@ -58,6 +58,17 @@ class Formula:
     text: str
     latex: str | None = None
 
+    def of(self, argument: str) -> str:
+        """Return the text without what the other arguments receive.
+
+        >>> Formula("x ← g @ w,  w ← zᵀ @ g,  z = max(x, 0)").of("w")
+        'w ← zᵀ @ g,  z = max(x, 0)'
+        """
+        parts = self.text.split(",  ")
+        ends = [part.partition("←")[0].partition("[")[0].strip() for part in parts]
+        own = [p for p, end in zip(parts, ends) if "←" not in p or end == argument]
+        return ",  ".join(own) if any("←" in part for part in own) else self.text
+
 
 @dataclass(slots=True)
 class Units:

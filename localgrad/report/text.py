@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from localgrad.ledger.model import Finding, LedgerRecord
 from localgrad.ledger.paths import strongest_routes
 from localgrad.ledger.worked import arithmetic
+from localgrad.report.hanging import Hanging
 from localgrad.report.profile import Bar, profile
 from localgrad.report.routes import route_tree
 
@@ -20,6 +21,7 @@ _COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 _BRANCHES = ("blue", "magenta", "cyan", "green", "yellow")
 _WIDTH = 40
 _MOST_TERMS = 12
+_TERM = 12  # where the words of a contribution begin, behind its share
 _CHIPS = 5
 _ROUTES = 3
 
@@ -121,11 +123,11 @@ def _finding(finding: Finding) -> Iterable[Any]:
     head.append(f"{finding.kind} ", style=_COLOURS[finding.severity])
     head.append(f"{finding.where or finding.module or ''}  ", style="bold")
     head.append(finding.message)
-    yield head
+    yield Hanging(head, 4)
     numbers = ", ".join(f"{name} {_number(value)}" for name, value in finding.evidence.items())
     if numbers:
-        yield Text(f"    {numbers}", style="dim")
-    yield Text(f"    → {finding.advice}", style="italic")
+        yield Hanging(Text(f"    {numbers}", style="dim"), 4)
+    yield Hanging(Text(f"    → {finding.advice}", style="italic"), 6)
 
 
 def _bars(bars: list[Bar], width: int) -> Iterable[Any]:
@@ -206,7 +208,7 @@ def _explanation(explanation: Explanation) -> Iterable[Any]:
             style="dim",
         )
     if node.absence:
-        yield Text(f"  {node.absence}", style="yellow")
+        yield Hanging(Text(f"  {node.absence}", style="yellow"), 4)
     if explanation.routes:
         yield route_tree(
             "routes from the loss, the thickest first", explanation.routes, explanation.places
@@ -226,14 +228,16 @@ def _term(term: Term, rules: set[str]) -> Iterable[Any]:
     )
     if consumer.where:
         line.append(f"  {consumer.where}", style="dim")
-    yield line
-    if consumer.formula is not None and consumer.formula.text not in rules:
-        rules.add(consumer.formula.text)
-        yield Text(f"            rule: {consumer.formula.text}", style="dim")
+    yield Hanging(line, _TERM)
+    rule = "" if consumer.formula is None else consumer.formula.of(edge.name)
+    if rule and rule not in rules:
+        rules.add(rule)
+        yield Hanging(Text(f"{'':{_TERM}}rule: {rule}", style="dim"), _TERM + len("rule: "))
     if edge.reduced_axes:
-        yield Text(f"            summed over axes {edge.reduced_axes} that were broadcast")
+        summed = f"summed over axes {edge.reduced_axes} that were broadcast"
+        yield Hanging(Text(f"{'':{_TERM}}{summed}"), _TERM + 2)
     if term.value is not None:
-        yield Text(f"            {arithmetic(term.products, term.value)}")
+        yield Hanging(Text(f"{'':{_TERM}}{arithmetic(term.products, term.value)}"), _TERM + 2)
 
 
 def _number(value: float | int | str | None) -> str:

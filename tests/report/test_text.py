@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
+from rich.text import Text
 
 import localgrad as lg
 from localgrad.ledger.model import LedgerRecord, NodeRecord, Stats
 from localgrad.report import notebook, profile
-from localgrad.report.text import ledger_text
+from localgrad.report.hanging import Hanging
+from localgrad.report.text import explanation_text, ledger_text
 from tests.ledger.synthetic import residual_ledger
 
 
@@ -120,6 +124,46 @@ def test_an_explanation_of_a_join_shows_both_branches_and_the_balance(
     assert len(explanation.terms) == 2
     assert sum(term.edge.share or 0.0 for term in explanation.terms) == pytest.approx(1)
     assert "the books balance" in capsys.readouterr().out
+
+
+def indents(text: str) -> list[int]:
+    return [len(line) - len(line.lstrip()) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_line_that_is_too_long_goes_on_under_its_own_words(width: int) -> None:
+    x = lg.asarray(np.random.default_rng(0).normal(size=(2, 5, 6, 6)).astype("float32"))
+    layer = lg.nn.Conv2d(5, 4, 3)
+    with lg.Ledger(layer) as ledger:
+        layer(x).sum().backward()
+    text = explanation_text(ledger.explain("weight", (0, 0, 0, 0)), width)
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= width
+    start = next(i for i, line in enumerate(lines) if "from " in line)
+    stop = next(i for i, line in enumerate(lines) if "routes from" in line)
+    found = indents("\n".join(lines[start + 1 : stop]))
+    assert found and set(found) <= {12, 14, 18}  # its words, more of the sum, more of the rule
+    assert " ".join("".join(lines[start:stop]).split()).count("x[n, c, i] ←") == 0  # of another
+    assert (18 in found) is (width <= 80)
+
+
+def test_findings_go_on_under_their_own_words() -> None:
+    w = lg.asarray(np.zeros(3, "float32"), requires_grad=True)
+    with np.errstate(all="ignore"), lg.Ledger() as ledger:
+        lg.sqrt((w * w).sum()).backward()
+    ledger.findings()
+    lines = ledger_text(ledger.record, 60).splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("nonfinite "))
+    stop = next(i for i, line in enumerate(lines) if i > start and not line.strip())
+    assert stop - start > 3 and min(indents("\n".join(lines[start + 1 : stop]))) == 4
+    advice = next(i for i, line in enumerate(lines) if "→" in line)
+    assert set(indents("\n".join(lines[advice + 1 : stop]))) <= {6}
+
+
+def test_a_narrow_window_is_filled_from_its_margin() -> None:
+    console = Console(width=20, record=True, file=io.StringIO())
+    console.print(Hanging(Text("aaaa bbbb cccc dddd eeee"), 12))
+    assert console.export_text().split("\n")[1] == "eeee"
 
 
 def test_questions_that_cannot_be_answered_say_why(ledger: lg.Ledger) -> None:
