@@ -13,7 +13,7 @@ Self = TypeVar("Self", bound="Constructed")
 
 
 class Constructed:
-    """The base of modules, optimisers and loaders.
+    """The base of modules, optimisers, loaders and ledgers.
 
     Python calls `__new__` with the arguments that `__init__` is going to get. A copy and a pickle
     call it without any, so there is nothing to look at then.

@@ -5,17 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from localgrad.errors import GraphError, LocalgradError
+from localgrad.errors import GraphError, LocalgradError, _at
 
 
 class LedgerError(LocalgradError):
     """A ledger was asked for something that it did not record."""
 
 
-def unknown_level(level: str, levels: Iterable[str]) -> LedgerError:
+def unknown_level(level: object, levels: Iterable[str], where: str) -> LedgerError:
     """A level of recording that does not exist."""
     return LedgerError(
-        f"there is no level {level!r}; choose one of {', '.join(map(repr, levels))}."
+        f"a ledger has no level {level!r}{_at(where)}; "
+        f"choose one of {', '.join(map(repr, levels))}."
+    )
+
+
+def no_model(given: object, levels: Iterable[str], where: str) -> LedgerError:
+    """What stands where a ledger's model belongs is none."""
+    what = repr(given) if isinstance(given, (int, float, str)) else f"a {type(given).__name__}"
+    instead = "Ledger(model), with the module that is called inside, or Ledger() without one"
+    if isinstance(given, str) and given in levels:
+        instead = f"Ledger(model, {given!r}) or Ledger(level={given!r})"
+    elif isinstance(given, type):
+        what = f"the class {given.__name__}"
+        instead = f"Ledger(model), with a model that was made: model = {given.__name__}(…)"
+    return LedgerError(
+        f"a ledger takes a model first, and {what} is none{_at(where)}.\n  Write {instead}."
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localgrad import errors_of_ledgers as errors
+from localgrad.construction import Constructed
 from localgrad.ledger import findings as checks
 from localgrad.ledger import interchange
 from localgrad.ledger.model import EdgeRecord, Finding, LedgerRecord, NodeRecord
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from localgrad.ledger.explain import Explanation
 
 
-class BaseLedger(ABC):
+class BaseLedger(Constructed, ABC):
     """Questions about a recorded backward pass. A subclass says how the record is made."""
 
     thresholds: Thresholds

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from localgrad import errors_of_ledgers as errors
 from localgrad.errors import GraphError
-from localgrad.graph.record import state
+from localgrad.graph.record import here, state
 from localgrad.ledger.base import BaseLedger
 from localgrad.ledger.build import Build
 from localgrad.ledger.inside import derivations
 from localgrad.ledger.model import LEVELS, EdgeRecord, LedgerRecord
+from localgrad.ledger.naming import given
 from localgrad.ledger.recorder import Recorder
 from localgrad.ledger.thresholds import Thresholds
 
@@ -49,7 +50,9 @@ class Ledger(BaseLedger):
         inside: Iterable[str] = (),
     ) -> None:
         if level not in LEVELS:
-            raise errors.unknown_level(level, LEVELS)
+            raise errors.unknown_level(level, LEVELS, here())
+        if model is not None:
+            given(model)
         self.model = model
         self.level = level
         self.thresholds = Thresholds.read(thresholds)

@@ -6,8 +6,27 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from localgrad import errors_of_ledgers as errors
 from localgrad.graph.node import Node
-from localgrad.ledger.model import ModuleRecord
+from localgrad.graph.record import here
+from localgrad.ledger.model import LEVELS, ModuleRecord
+
+
+def given(model: Any) -> list[tuple[str, Any]]:
+    """What a ledger was given as its model: one, a list of several, or a dict of them by name.
+
+    Raises `LedgerError` for what has no parameters that could be asked for.
+    """
+    if isinstance(model, dict):
+        models = [(str(name), item) for name, item in model.items()]
+    elif isinstance(model, (list, tuple)):
+        models = [(str(index), item) for index, item in enumerate(model)]
+    else:
+        models = [("", model)]
+    for _, item in models:
+        if isinstance(item, type) or not hasattr(item, "named_parameters"):
+            raise errors.no_model(item, LEVELS, here())
+    return models
 
 
 class Names:
@@ -29,12 +48,8 @@ class Names:
                 number = f"{counts[name]}" if repeated[name] > 1 else ""
                 counts[name] += 1
                 self.models.append(("" if plain else name + number, root))
-        elif isinstance(model, dict):
-            self.models = list(model.items())
-        elif isinstance(model, (list, tuple)):
-            self.models = [(str(index), item) for index, item in enumerate(model)]
         else:
-            self.models = [("", model)]
+            self.models = given(model)
         self.of_leaf: dict[Node, list[str]] = {}
         self.tensors: dict[Node, Any] = {}
         for prefix, root in self.models:

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from localgrad import errors_of_ledgers as errors
+from localgrad.graph.record import here
 from localgrad.ledger.base import BaseLedger
 from localgrad.ledger.findings.words import listed, number
 from localgrad.ledger.model import LEVELS, EdgeRecord, Finding, LedgerRecord
+from localgrad.ledger.naming import given
 from localgrad.ledger.thresholds import Thresholds
 from localgrad.torch.build import Build
 from localgrad.torch.recorder import Recorder
@@ -50,7 +52,9 @@ class Ledger(BaseLedger):
         accumulates: bool = False,
     ) -> None:
         if level not in LEVELS:
-            raise errors.unknown_level(level, LEVELS)
+            raise errors.unknown_level(level, LEVELS, here())
+        if model is not None:
+            given(model)
         self.level = level
         self.thresholds = Thresholds.read(thresholds)
         self.accumulates = accumulates

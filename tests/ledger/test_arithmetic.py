@@ -31,6 +31,29 @@ def test_an_unknown_level_is_refused() -> None:
         lg.Ledger(level="everything")
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (3, "3 is none, at "),
+        ("values", r"Write Ledger\(model, 'values'\) or Ledger\(level='values'\)"),
+        (lg.nn.Linear, r"the class Linear is none.*\n.*model = Linear\(…\)"),
+        ([lg.nn.Linear(2, 2), len], "a builtin_function_or_method is none"),
+        (lg.ones(3), r"a Tensor is none, at test_arithmetic\.py:\d+"),
+    ],
+)
+def test_what_is_no_model_is_refused_where_it_was_given(wrong: object, told: str) -> None:
+    from localgrad.torch import Ledger as TorchLedger
+
+    for kind in (lg.Ledger, TorchLedger):
+        with pytest.raises(lg.LocalgradError, match=told):
+            kind(wrong)
+
+
+def test_a_misspelt_argument_of_a_ledger_is_refused_with_the_right_one() -> None:
+    with pytest.raises(lg.LocalgradError, match="Write level=… for levle=…"):
+        lg.Ledger(levle="values")  # type: ignore[call-arg]
+
+
 def test_a_threshold_that_is_set_decides() -> None:
     w = lg.asarray([[1e-3]], requires_grad=True)
     v = lg.asarray([[1e-3]], requires_grad=True)
