@@ -305,7 +305,10 @@ def __getattr__(name: str) -> Any:
         return import_module(f"localgrad.{name}")
     module = _module_of.get(name)
     if module is None:
-        raise AttributeError(f"module 'localgrad' has no attribute {name!r}")
+        from localgrad.errors_of_modules import no_name
+        from localgrad.graph.record import here
+
+        raise no_name(name, __dir__(), here())
     found = globals()[name] = getattr(import_module(module), name)
     return found
 

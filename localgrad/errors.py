@@ -226,8 +226,14 @@ def unknown_dtype(dtype: Any, known: Sequence[str], where: str) -> DeclarationEr
     return DeclarationError(f"{dtype!r} is no dtype{_at(where)}.{nearest}")
 
 
-def bad_size(shape: Any, where: str) -> ShapeError:
-    """A shape that no array has."""
+def bad_size(op: str, shape: Any, more: tuple[Any, ...], where: str) -> ShapeError:
+    """A shape that no array has, or one that was given in pieces, or with a dtype behind it."""
+    parts = (shape, *more)
+    if more and all(hasattr(size, "__index__") for size in parts):
+        instead = tuple(map(int, parts))
+        return ShapeError(f"`{op}` takes one shape{_at(where)}. Write lg.{op}({instead}).")
+    if more:
+        return ShapeError(f"`{op}` takes one shape{_at(where)}. Write lg.{op}({shape!r}, dtype=…).")
     return ShapeError(
         f"a shape is a whole number or a tuple of them, none below 0; got {shape!r}{_at(where)}."
     )

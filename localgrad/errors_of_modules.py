@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from inspect import Signature
 from pathlib import Path
 from typing import Any
@@ -204,3 +204,44 @@ def wrong_arguments(
         for p in signature.parameters.values()
     )
     return DeclarationError(f"{name}: {cause}{_at(where)}.{hint}\n  It is {name}({shown}).")
+
+
+NAMES_ELSEWHERE = {
+    "absolute": "abs",
+    "arctan2": "atan2",
+    "array": "asarray",
+    "as_tensor": "asarray",
+    "bmm": "matmul",
+    "cat": "concat",
+    "clamp": "clip",
+    "concatenate": "concat",
+    "from_numpy": "asarray",
+    "inverse": "linalg.inv",
+    "mm": "matmul",
+    "mul": "multiply",
+    "norm": "linalg.norm",
+    "permute": "permute_dims",
+    "power": "pow",
+    "rand": "asarray(numpy.random.default_rng(seed).random(shape))",
+    "randint": "asarray(numpy.random.default_rng(seed).integers(low, high, shape))",
+    "randn": "asarray(numpy.random.default_rng(seed).standard_normal(shape))",
+    "sub": "subtract",
+    "transpose": "permute_dims, lg.matrix_transpose or lg.swapaxes",
+    "unsqueeze": "expand_dims",
+    "vstack": "concat",
+    **{f"arc{name}": f"a{name}" for name in ("cos", "cosh", "sin", "sinh", "tan", "tanh")},
+}
+"""What NumPy and PyTorch call the functions of `lg`."""
+
+
+def no_name(name: str, known: Sequence[str], where: str) -> NoAttribute:
+    """A name that the package does not have."""
+    import difflib
+
+    hint = ""
+    if name in NAMES_ELSEWHERE:
+        hint = f"\n  Here it is lg.{NAMES_ELSEWHERE[name]}."
+    elif not name.startswith("_"):  # those are asked for by Python's own tools, to see
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"\n  Did you mean lg.{near[0]}?" if near else ""
+    return NoAttribute(f"module 'localgrad' has no attribute {name!r}{_at(where)}.{hint}")

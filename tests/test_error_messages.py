@@ -3,6 +3,7 @@
 import copy
 import re
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import localgrad as lg
 from localgrad import nn
+from localgrad.errors_of_modules import NAMES_ELSEWHERE
 
 NUMPYS_WORDS = ("gufunc", "operands could not", "out of bounds", "array dimensions", "ufunc '")
 
@@ -142,6 +144,36 @@ AXES: dict[str, Callable[[], object]] = {
     "fft": lambda: lg.fft.fft(f(3, 4), axis=2),
     "rfft": lambda: lg.fft.rfft(f(3, 4), axis=2),
 }
+
+
+@pytest.mark.parametrize(
+    ("call", "instead"),
+    [
+        (lambda: lg.zeros(3, 4), "Write lg.zeros((3, 4))."),
+        (lambda: lg.ones(2, np.int64(3), dtype="float32"), "Write lg.ones((2, 3))."),
+        (lambda: lg.empty((3, 4), np.float32), "Write lg.empty((3, 4), dtype=…)."),
+        (lambda: lg.sum(f(3, 4), dim=0), "Write axis=…"),
+        (lambda: lg.max(f(3, 4), axis=0, keepdim=True), "Write keepdims=…"),
+        (lambda: lg.std(f(3, 4), ddof=1), "Write correction=…"),
+        (lambda: lg.cat([f(2), f(2)]), "Here it is lg.concat."),
+        (lambda: lg.randn(3, 4), "lg.asarray(numpy.random.default_rng(seed).standard_normal"),
+        (lambda: lg.softpuls(f(3)), "Did you mean lg.softplus?"),
+    ],
+)
+def test_what_numpy_and_pytorch_spell_otherwise_is_told(
+    call: Callable[[], object], instead: str
+) -> None:
+    with pytest.raises(lg.LocalgradError) as caught:
+        call()
+    assert instead in str(caught.value)
+    assert re.search(rf"at {Path(__file__).name}:\d+", str(caught.value))
+
+
+def test_the_names_that_are_proposed_are_there() -> None:
+    for elsewhere, proposed in NAMES_ELSEWHERE.items():
+        assert not hasattr(lg, elsewhere)
+        for name in re.findall(r"\blg\.([a-z_0-9.]*[a-z0-9])", f"lg.{proposed}"):
+            assert callable(attrgetter(name)(lg))
 
 
 @pytest.mark.parametrize("mistake", SHAPES)

@@ -55,35 +55,37 @@ def asarray(
 tensor = asarray
 
 
-def _filled(make: Any, shape: Any, dtype: Any, requires_grad: bool) -> Tensor:
+def _filled(make: Any, shape: Any, more: Any, dtype: Any, requires_grad: bool) -> Tensor:
+    if more:  # as PyTorch spells a shape, and as NumPy spells a dtype
+        raise errors.bad_size(make.__name__, shape, more, here())
     kind = DEFAULT_FLOAT if dtype is None else dtype_of(dtype)
     try:
         return Tensor(make(shape, dtype=kind)).requires_grad_(requires_grad)
     except (ValueError, TypeError) as cause:
         if isinstance(cause, errors.LocalgradError):
             raise
-        raise errors.bad_size(shape, here()) from None
+        raise errors.bad_size(make.__name__, shape, (), here()) from None
 
 
 def zeros(
-    shape: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+    shape: Any, *more: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None
 ) -> Tensor:
     """All zeros."""
-    return _filled(xp.zeros, shape, dtype, requires_grad)
+    return _filled(xp.zeros, shape, more, dtype, requires_grad)
 
 
 def ones(
-    shape: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+    shape: Any, *more: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None
 ) -> Tensor:
     """All ones."""
-    return _filled(xp.ones, shape, dtype, requires_grad)
+    return _filled(xp.ones, shape, more, dtype, requires_grad)
 
 
 def empty(
-    shape: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+    shape: Any, *more: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None
 ) -> Tensor:
     """Memory that was not written yet."""
-    return _filled(xp.empty, shape, dtype, requires_grad)
+    return _filled(xp.empty, shape, more, dtype, requires_grad)
 
 
 def full(
