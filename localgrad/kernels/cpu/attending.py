@@ -107,18 +107,18 @@ def _forward_task(  # type: ignore[no-untyped-def]
     thread, threads,
 ):
     widest()
-    queries, keys, width, values = sizes
+    queries, keys, width, values, together = sizes
     zero = shifts.dtype.type(0)
     size = size_of(zero)
     scores = work + thread * own
     scaled = scores + BLOCK * BLOCK * size
     inner_work = scaled + BLOCK * width * size
-    blocks = (queries + BLOCK - 1) // BLOCK
+    blocks = (queries + together - 1) // together
     tops, sums = np.empty(BLOCK, shifts.dtype), np.empty(BLOCK, shifts.dtype)
     low, high = share(places.shape[0] * blocks, thread, threads)
     for number in range(low, high):
-        head, first = number // blocks, number % blocks * BLOCK
-        count = min(BLOCK, queries - first)
+        head, first = number // blocks, number % blocks * together
+        count = min(together, queries - first)
         o_at = o + (places[head, 3] + first * strides[3]) * size
         _scaled(q + (places[head, 0] + first * strides[0]) * size, strides[0], count, width, scale,
                 scaled, zero)
@@ -183,7 +183,7 @@ def _backward_task(  # type: ignore[no-untyped-def]
     work, own, thread, threads,
 ):
     widest()
-    queries, keys, width, values = sizes
+    queries, keys, width, values, together = sizes
     zero = shifts.dtype.type(0)
     size = size_of(zero)
     weights = work + thread * own
@@ -191,16 +191,13 @@ def _backward_task(  # type: ignore[no-untyped-def]
     scaled = pulled + BLOCK * BLOCK * size
     inner_work = scaled + BLOCK * width * size
     means = np.empty(BLOCK, shifts.dtype)
-    met_by_none = (queries + BLOCK - 1) // BLOCK * BLOCK if causal else (keys if queries else 0)
     low, high = share(places.shape[0], thread, threads)
     for head in range(low, high):
         at = places[head]
-        if keys > met_by_none:
-            left = keys - met_by_none
-            _clear(dk + (at[6] + met_by_none * strides[6]) * size, strides[6], left, width, zero)
-            _clear(dv + (at[7] + met_by_none * strides[7]) * size, strides[7], left, values, zero)
-        for first in range(0, queries, BLOCK):
-            count = min(BLOCK, queries - first)
+        _clear(dk + at[6] * size, strides[6], keys, width, zero)
+        _clear(dv + at[7] * size, strides[7], keys, values, zero)
+        for first in range(0, queries, together):
+            count = min(together, queries - first)
             o_at = o + (at[3] + first * strides[3]) * size
             g_at = g + (at[4] + first * strides[4]) * size
             dq_at = dq + (at[5] + first * strides[5]) * size
@@ -229,13 +226,12 @@ def _backward_task(  # type: ignore[no-untyped-def]
                     for j in range(met):
                         row[j] = decay(row[j] - shift) * portion if seen[j] > 0 else zero
                         line[j] = row[j] * (line[j] - mean)
-                first_time = 0 if first == (start if causal else 0) else ACCUMULATE
                 product(weights, 1, BLOCK, g_at, strides[4], 1,
                         dv + (at[7] + start * strides[7]) * size, strides[7], met, count, values,
-                        0, first_time, inner_work, zero, 0, 1)
+                        0, ACCUMULATE, inner_work, zero, 0, 1)
                 product(pulled, 1, BLOCK, scaled, width, 1,
                         dk + (at[6] + start * strides[6]) * size, strides[6], met, count, width,
-                        0, first_time, inner_work, zero, 0, 1)
+                        0, ACCUMULATE, inner_work, zero, 0, 1)
                 product(pulled, BLOCK, 1, k_at, strides[1], 1, dq_at, strides[5], count, met, width,
                         0, 0 if start == 0 else ACCUMULATE, inner_work, zero, 0, 1)
             _scaled_in_place(dq_at, strides[5], count, width, scale, zero)
@@ -279,9 +275,19 @@ def _window(dtype: np.dtype) -> np.ndarray:
     return np.repeat(np.array([1, 0], dtype), BLOCK)
 
 
+def _sizes(q: np.ndarray, k: np.ndarray, v: np.ndarray, causal: bool) -> tuple[int, ...]:
+    """Queries, keys, the widths of a key and of a value, and how many queries go together.
+
+    Fewer of them meet fewer keys that are hidden from all, which counts in short sequences.
+    """
+    queries = q.shape[-2]
+    together = BLOCK // 2 if causal and queries <= 2 * BLOCK else BLOCK
+    return queries, k.shape[-2], q.shape[-1], v.shape[-1], together
+
+
 def _own(sizes: tuple[int, ...], size: int, blocks: int) -> int:
     """Bytes of workspace of each thread."""
-    _, _, width, values = sizes
+    _, _, width, values, _ = sizes
     widest = max(width, values, BLOCK)
     elements = blocks * BLOCK * BLOCK + BLOCK * width  # of scores, and of scaled queries
     return whole_lines(elements * size + scratch_bytes(widest, widest, size))
@@ -309,13 +315,13 @@ def attention(
     """
     prepare(q.dtype)
     q, k, v = _rows(q), _rows(k), _rows(v)
-    sizes = (q.shape[-2], k.shape[-2], q.shape[-1], v.shape[-1])
+    sizes = _sizes(q, k, v, causal)
     output = _heads_inside((*q.shape[:-1], sizes[3]), q.dtype)
     arrays = [q, k, v, output]
     places, strides = _layout(q.shape[:-2], q.itemsize, *[array.strides for array in arrays])
     shifts, portions = np.empty((2, len(places), sizes[0]), q.dtype)
     own = _own(sizes, q.itemsize, 1)
-    blocks = -(-sizes[0] // BLOCK)
+    blocks = -(-sizes[0] // sizes[4])
     threads = _threads(len(places) * blocks, sizes)
     _forward(places_of(arrays), places, strides, sizes, q.dtype.type(scale), _window(q.dtype),
              causal, shifts, portions, workspace(own * threads), own, threads)
@@ -329,7 +335,7 @@ def attention_backward(
     ``dv = pᵀ g``, ``dq = scale d k``, ``dk = scale dᵀ q``."""
     prepare(q.dtype)
     g, q, k, v = _rows(g), _rows(q), _rows(k), _rows(v)
-    sizes = (q.shape[-2], k.shape[-2], q.shape[-1], v.shape[-1])
+    sizes = _sizes(q, k, v, kept.causal)
     results = [_heads_inside(array.shape, array.dtype) for array in (q, k, v)]
     arrays = [q, k, v, kept.output, g, *results]
     places, strides = _layout(q.shape[:-2], q.itemsize, *[array.strides for array in arrays])
