@@ -35,13 +35,22 @@ def products(
         return []
     unit = xp.zeros(like.shape, like.dtype)
     unit[index] = 1
-    tangents = [unit if i == argument else None for i in range(len(node.inputs))]
-    local = node.op.push(node, tangents, retained_values(node))
-    local = getattr(local, "value", local)
+    local = _pushed(node, argument, unit)
+    if local.shape == unit.shape and xp.isnan(local).any():
+        # 0 · ∞, at elements that this one has nothing to do with
+        apart = xp.isnan(_pushed(node, argument, xp.zeros_like(unit)))
+        apart[index] = False
+        local = xp.where(apart, 0, local)
     return [
         (place, float(upstream[place]), float(local[place]))
         for place in map(tuple, xp.argwhere(local).tolist())
     ]
+
+
+def _pushed(node: Node, argument: int, tangent: Any) -> Any:
+    tangents = [tangent if i == argument else None for i in range(len(node.inputs))]
+    local = node.op.push(node, tangents, retained_values(node))
+    return getattr(local, "value", local)
 
 
 def arithmetic(

@@ -7,6 +7,8 @@ import re
 import struct
 from typing import Any
 
+import numpy as np
+
 import localgrad as lg
 from localgrad.ledger.model import Formula
 from tests.browser.conftest import Open, until
@@ -342,3 +344,19 @@ def test_members_of_a_list_run_one_by_one_stand_on_their_own(open_ledger: Open) 
         assert f"stages.{number}" in mark.text_content()
     names = page.locator(".profile .name").all_text_contents()
     assert not any("@" in name for name in names)
+
+
+def test_infinite_values_and_small_numbers_are_written_as_numbers(open_ledger: Open) -> None:
+    x = lg.asarray([1e-30, 2.0], requires_grad=True)
+    w = lg.asarray([0.0, 0.0], requires_grad=True)
+    with np.errstate(all="ignore"), lg.Ledger() as ledger:
+        (lg.log(w) * (x * 3e-5)).sum().backward()
+    ledger.findings()
+    page = open_ledger(ledger.complete())
+    card = page.locator(".item", has_text="log").first
+    assert "∞" in card.text_content() and "NaN" not in card.text_content()
+    search(page, "log")
+    page.keyboard.press("Enter")
+    lines = page.locator(".local-line").all_inner_texts()
+    assert any("·10⁻" in line for line in lines) and any("∞" in line for line in lines)
+    assert not any("e-" in line or "inf" in line for line in lines)

@@ -36,6 +36,13 @@ def test_the_arithmetic_of_a_product() -> None:
     }
 
 
+def test_an_infinite_slope_is_one_product_and_not_zero_times_infinity_elsewhere() -> None:
+    x = lg.asarray([4.0, 0.0, 0.0], requires_grad=True)
+    with np.errstate(divide="ignore"), lg.Ledger() as ledger:
+        x.sqrt().sum().backward()
+    assert worked(ledger.complete())["sqrt"] == "x[1]: 1×inf = inf"
+
+
 def test_every_line_of_a_network_is_true() -> None:
     """What a line says its products add up to is that element of the contribution itself."""
     lg.manual_seed(0)

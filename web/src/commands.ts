@@ -62,7 +62,7 @@ export function commands(app: App, pieces: Pieces): Command[] {
     { keys: ["[", "]"], help: "a recorded step back, one on", run: (key) => void app.steps.move(key === "[" ? -1 : 1) },
     { keys: [" "], help: "play the recorded steps", run: () => app.steps.toggle() },
     { keys: ["d"], help: "this run, the other, the difference", run: () => nextMode(app) },
-    { keys: ["e"], help: "open all in the selected group, or all there is", run: () => openAll(app) },
+    { keys: ["e"], help: "open all, or all that is selected", run: () => openAll(app) },
     { keys: ["c"], help: "close all", run: () => closeAll(app) },
     { keys: ["0"], help: "show everything", run: () => app.fitAll(true) },
     { keys: ["+", "=", "-"], help: "zoom", run: (key) => app.canvas.zoomBy(key === "-" ? 1 / 1.4 : 1.4) },

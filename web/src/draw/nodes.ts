@@ -4,7 +4,7 @@
 import { s } from "../dom";
 import { detailOf, farFont, titleOf } from "../layout/measure";
 import type { Box } from "../layout/nested";
-import { plural, show } from "../model/format";
+import { count, plural, show } from "../model/format";
 import { isGroup, type Group, type Item, type Leaf } from "../model/items";
 import type { Stats } from "../model/ledger";
 import type { Metrics } from "../model/metrics";
@@ -15,8 +15,10 @@ export type Mark = "error" | "warning" | "note" | null;
 /** A scalar is shown as itself, anything larger by its root mean square. */
 export function valueText(stats: Stats | null): string {
   if (!stats) return "–";
-  if (stats.nonfinite) return stats.nonfinite === stats.size ? "NaN" : `${plural(stats.nonfinite, "NaN")}`;
-  return show(stats.size === 1 && stats.mean !== null ? stats.mean : stats.rms);
+  if (stats.size === 1 && stats.mean !== null) return show(stats.mean);
+  if (!stats.nonfinite) return show(stats.rms);
+  const word = stats.norm === Infinity ? "∞" : "NaN";
+  return stats.nonfinite === stats.size ? word : `${count(stats.nonfinite)} ${word}`;
 }
 
 export function gradientText(item: Item, metrics: Metrics): string {

@@ -24,6 +24,15 @@ export function show(value: number | null | undefined, digits = 3): string {
   return `${sign}${mantissa}·10${superscript(Number(exponent))}`;
 }
 
+/** Numbers in a text as the page writes its own: 8.4e-05 as 8.4·10⁻⁵, -3 as −3. Nothing breaks in one. */
+export function typeset(text: string): string {
+  return text
+    .replace(/(\d)e([+-]?\d+)/g, (_, digit: string, power: string) => `${digit}·10${superscript(Number(power))}`)
+    .replace(/(^|[\s(×=+])-(?=\d|inf)/g, "$1−")
+    .replace(/\binf\b/g, "∞")
+    .replace(/\bnan\b/g, "NaN");
+}
+
 export function signed(value: number | null | undefined): string {
   if (value === null || value === undefined) return "–";
   return value > 0 ? `+${show(value)}` : show(value);

@@ -1,7 +1,7 @@
 // Findings as notices, and the sheet shown while nothing is selected.
 
 import type { Context } from "../context";
-import { count, plural, show } from "../model/format";
+import { count, plural, show, typeset } from "../model/format";
 import type { Finding, Ledger } from "../model/ledger";
 import { number } from "../model/ledger";
 import { imbalance } from "../model/metrics";
@@ -18,10 +18,15 @@ function evidenceText(value: number | string): string {
   return Number.isInteger(parsed) && Math.abs(parsed) < 1e9 ? count(parsed) : show(parsed);
 }
 
+/** Names and code stand in backticks and stay as they are. */
+function prose(text: string): string {
+  return text.split("`").map((part, index) => (index % 2 ? part : typeset(part))).join("`");
+}
+
 export function notice(finding: Finding): Section {
   return {
     kind: "notice", tone: finding.severity,
-    title: [finding.kind, finding.where].filter(Boolean).join(" · "), text: finding.message, advice: finding.advice,
+    title: [finding.kind, finding.where].filter(Boolean).join(" · "), text: prose(finding.message), advice: finding.advice,
     evidence: Object.entries(finding.evidence).map(([name, value]) => [name.replaceAll("_", " "), evidenceText(value)]),
     node: finding.node ?? undefined,
   };

@@ -1,7 +1,7 @@
 // The sheet of one node: what it computed, its local rule, what arrived and what it passed on.
 
 import type { Context } from "../context";
-import { percent, plural, shape, show, signed } from "../model/format";
+import { percent, plural, shape, show, signed, typeset } from "../model/format";
 import type { Formula, LedgerEdge, LedgerNode, Stats } from "../model/ledger";
 import type { Metrics } from "../model/metrics";
 import { nameOf, placeOf } from "../model/place";
@@ -166,7 +166,7 @@ function numbersOf(node: LedgerNode, metrics: Metrics): Worked[] {
     const [gain, rms] = [metrics.gain(edge), metrics.edgeRms(edge)];
     return edge.cut || gain === null ? [] : [`${edge.name || "input"}: ${show(upstream)} × ${show(gain)} = ${show(rms)}`];
   });
-  const one = metrics.step === null && node.local ? node.local.split("\n").slice(0, MOST_LINES) : [];
+  const one = metrics.step === null && node.local ? node.local.split("\n").slice(0, MOST_LINES).map(typeset) : [];
   return [
     { title: "One element: upstream × local = downstream", lines: one },
     { title: "All, as rms: upstream × gain = downstream", lines },

@@ -18,10 +18,15 @@ interface Name {
   own: string;
 }
 
-function nameOf({ path, part }: Column): Name {
-  if (part) return { holder: path || part.word, own: part.name };
-  const cut = path.lastIndexOf(".");
-  return { holder: path.slice(0, Math.max(cut, 0)), own: path.slice(cut + 1) || "·" };
+/** Repeats that stand side by side are numbered over their name; one by itself says both. */
+function namesOf(columns: Column[]): Name[] {
+  return columns.map(({ path, part }, index) => {
+    const beside = [columns[index - 1], columns[index + 1]].some((other) => other?.part && other.path === path);
+    if (part && (beside || !path)) return { holder: path || part.word, own: part.name };
+    const cut = path.lastIndexOf(".");
+    const own = [path.slice(cut + 1) || "·", part?.name].filter(Boolean).join(" ");
+    return { holder: path.slice(0, Math.max(cut, 0)), own };
+  });
 }
 
 function widthOf(text: string): number {
@@ -29,7 +34,7 @@ function widthOf(text: string): number {
 }
 
 export function columnNames(columns: Column[], x: ScaleBand<number>, width: number, height: number): SVGElement[] {
-  const names = columns.map(nameOf);
+  const names = namesOf(columns);
   const write = (text: string, middle: number, line: number): SVGElement =>
     s("text", { class: "name", x: middle, y: height - line, "text-anchor": "middle" }, text);
   const marks = placed(names, x, width).map(({ text, middle }) => write(text, middle, 18));
