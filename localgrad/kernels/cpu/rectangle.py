@@ -76,6 +76,8 @@ def edge_tile(  # type: ignore[no-untyped-def]
     if init != 0:
         copy_tile(padded, width, init, width, np.int64(1), valid, zero)
         init = padded
+    if valid <= lanes_of(zero):
+        flags |= NARROW
     reduce_product(zero, (rows, tile, width, a, a_row, a_k, b, b_k, depth,
                           1, 0, 0, 1, 0, 0, init, flags))
     copy_tile(c, c_row, tile, width, rows, valid, zero)
