@@ -32,6 +32,7 @@ from .tile_emit import (
     larger,
     largest,
     magnitude,
+    paired,
     register,
     three_parts,
 )
@@ -108,9 +109,6 @@ def _split_function(module: ir.Module, right: bool, gathered: bool) -> ir.Functi
         load = external(module, "llvm.masked.load.v16f32.p0", ir.FunctionType(
             SINGLES, [POINTER, ir.IntType(32), masks, SINGLES]))
 
-    def pair(high: Any, low: Any) -> Any:
-        return builder.or_(high, builder.lshr(low, every(16)))
-
     def row(state: list[Any]) -> list[Any]:
         to, start, most = state
         if gathered:
@@ -119,11 +117,11 @@ def _split_function(module: ir.Module, right: bool, gathered: bool) -> ir.Functi
             places = _at(builder, start)
         value = builder.call(load, [places, ir.Constant(ir.IntType(32), 4), mask, nothing])
         high, middle, low = three_parts(builder, value)
-        words = [pair(high, high), pair(middle, middle), pair(low, high)] if right else [
-            pair(high, middle), pair(high, low)]
+        pairs = [(high, high), (middle, middle), (low, high)] if right else [
+            (high, middle), (high, low)]
         place = to
-        for value_ in words:
-            builder.store(value_, _at(builder, place), align=ROW)
+        for upper, lower in pairs:
+            builder.store(paired(builder, upper, lower), _at(builder, place), align=ROW)
             place = builder.add(place, part)
         return [builder.add(to, word(ROW)), builder.add(start, row_step),
                 larger(builder, most, magnitude(builder, value))]

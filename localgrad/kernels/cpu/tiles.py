@@ -39,6 +39,7 @@ from .tile_emit import (
     larger,
     largest,
     magnitude,
+    paired,
     register,
     three_parts,
 )
@@ -116,8 +117,8 @@ def _split_function(module: ir.Module) -> ir.Function:
         first, second = (builder.load(place, align=4, typ=SINGLES) for place in places)
         both = zip(three_parts(builder, first), three_parts(builder, second), strict=True)
         for part, (early, late) in enumerate(both):
-            pair = builder.or_(builder.lshr(early, every(16)), late)
-            builder.store(pair, _at(builder, target, word(part * PART)), align=4)
+            place = _at(builder, target, word(part * PART))
+            builder.store(paired(builder, late, early), place, align=4)
         for value in (first, second):
             most = larger(builder, most, magnitude(builder, value))
         return [builder.add(target, word(64)), builder.add(source, function.args[2]), most]
