@@ -10,6 +10,7 @@ import numpy as np
 import localgrad as lg
 from localgrad import nn
 from tests.browser.conftest import Open
+from tests.browser.synthetic import transformer
 
 STEPS = 64
 
@@ -118,6 +119,32 @@ def test_too_many_calls_are_gathered_by_step(open_ledger: Open) -> None:
     assert names(page)[-1] == "step" and "20" in names(page)
     page.locator(".profile .column").nth(20).hover()
     assert page.locator(".tooltip").inner_text().startswith("step 21")
+
+
+def test_a_small_model_shows_the_operation_at_which_the_gradient_breaks(open_ledger: Open) -> None:
+    lg.manual_seed(0)
+    model = nn.ModuleList([nn.Linear(3, 4) for _ in range(4)])
+    with np.errstate(all="ignore"), lg.Ledger(model) as ledger:
+        x = model[1](model[0](lg.ones((2, 3)))[:, :3])
+        lg.sqrt(model[3](model[2](x[:, :3])[:, :3]) * 0).sum().backward()
+    page = open_ledger(ledger.record)
+    bars = page.locator(".profile .column > :nth-child(2)")
+    kinds = [bars.nth(i).get_attribute("class") for i in range(bars.count())]
+    column = kinds.index("bar nonfinite")
+    assert "sqrt" in names(page) and kinds.count("bar nonfinite") < len(kinds)
+    page.locator(".profile .column").nth(column).hover()
+    assert "test_profile.py:" in page.locator(".tooltip").inner_text()
+
+
+def test_a_block_with_a_nan_inside_is_marked(open_ledger: Open) -> None:
+    record = transformer(12)
+    inside = [n for n in record.nodes if n.module.startswith("blocks.3") and n.upstream is not None]
+    inside[2].upstream.norm = inside[2].upstream.rms = float("nan")
+    page = open_ledger(record)
+    marked = page.locator(".profile .column:has(.bar.nonfinite)")
+    assert marked.count() == 1
+    marked.hover()
+    assert page.locator(".tooltip").inner_text().startswith("blocks.3")
 
 
 def test_names_keep_clear_of_each_other_and_of_the_border(open_ledger: Open) -> None:

@@ -41,6 +41,8 @@ export interface ColumnNumbers {
 const MOST_COLUMNS = 96;
 // Blocks say more than their parts, as soon as there are this many.
 const ENOUGH_COLUMNS = 8;
+// Of a small model every operation says more than a few modules.
+const FEW_OPERATIONS = 24;
 
 function cut(path: string, depth: number): string {
   return path.split(".").slice(0, depth).join(".");
@@ -67,8 +69,7 @@ function columnsAt(nodes: LedgerNode[], depth: number, calls: ReturnType<typeof 
 }
 
 /** A model of few modules is cut into stretches of the operations that a gradient reached. */
-function stretches(nodes: LedgerNode[]): Column[] {
-  const operations = nodes.filter((node) => node.kind === "op" && node.upstream);
+function stretches(operations: LedgerNode[]): Column[] {
   const members = new Map<string, number>();
   for (const { module } of operations) members.set(module, (members.get(module) ?? 0) + 1);
   const size = Math.max(1, Math.ceil(operations.length / MOST_COLUMNS));
@@ -133,7 +134,9 @@ export function columnsOf(ledger: Ledger, tree: Tree): Column[] {
     chosen = columns;
   }
   chosen = unrolled(chosen, ledger, tree);
-  return giveParameters(chosen.length > 3 ? chosen : stretches(nodes), ledger);
+  const operations = nodes.filter((node) => node.kind === "op" && node.upstream);
+  const enough = operations.length > FEW_OPERATIONS ? 4 : ENOUGH_COLUMNS;
+  return giveParameters(chosen.length >= enough ? chosen : stretches(operations), ledger);
 }
 
 export function numbersOf(column: Column, metrics: Metrics): ColumnNumbers {
@@ -160,7 +163,8 @@ export function numbersOf(column: Column, metrics: Metrics): ColumnNumbers {
     if (node.arrived.length > 1 && (!join || (metrics.upstreamNorm(node) ?? 0) > (metrics.upstreamNorm(join) ?? 0))) join = node;
   }
   const last = ledger.nodes[column.nodes[column.nodes.length - 1]!]!;
-  const arriving = arrivedSize ? Math.sqrt(arrived / arrivedSize) : metrics.upstreamRms(last);
+  const broken = column.nodes.some((id) => !Number.isFinite(metrics.upstreamNorm(ledger.nodes[id]!) ?? 0));
+  const arriving = broken ? NaN : arrivedSize ? Math.sqrt(arrived / arrivedSize) : metrics.upstreamRms(last);
   const leaving = sentSize ? Math.sqrt(sent / sentSize) : null;
   return {
     arriving,

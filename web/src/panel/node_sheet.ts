@@ -130,9 +130,10 @@ function sentence(parts: (string | null)[]): string {
 }
 
 function notices(node: LedgerNode, context: Context): Section[] {
-  const result: Section[] = context.ledger.findings.filter((finding) => finding.node === node.id).map(notice);
+  const findings = context.ledger.findings.filter((finding) => finding.node === node.id);
+  const result: Section[] = findings.map(notice);
   if (node.absence) result.push({ kind: "notice", tone: "note", title: "no gradient, or exactly zero", text: node.absence });
-  if (node.birth) {
+  if (node.birth && !findings.some((finding) => finding.kind === "nonfinite")) {
     const words: Record<string, string> = {
       local: "Finite upstream, non-finite downstream: it was born in this node's local gradient.",
       propagated: "Came in from a consumer; it was born further up.",

@@ -27,7 +27,7 @@ function through(group: Group, context: Context): Section {
   const gain = ratio(rms(sent), metrics.arriving(group));
   return { kind: "facts", heading: "Through this group", facts: [
     ["arrives", { text: `norm ${show(norm(arrived))} over ${plural(arrived.length, "edge")}`, tone: "gradient" }],
-    ["leaves", { text: `norm ${show(norm(sent))} over ${plural(sent.length, "edge")}`, tone: "gradient" }],
+    ["leaves", sent.length ? { text: `norm ${show(norm(sent))} over ${plural(sent.length, "edge")}`, tone: "gradient" } : "nothing but to its own parameters"],
     ["gain across it", { text: show(gain), gain }],
     ["holds", `${plural(group.leaves.length - group.parameters, "operation")}, ${plural(group.parameters, "parameter")}`],
   ] };

@@ -105,6 +105,8 @@ export class Profile {
 
   private words(column: Column, numbers: ColumnNumbers, there: ColumnNumbers | null): [string, string][] {
     const rows: [string, string][] = [["", titleOf(column)], ["gradient rms", show(numbers.arriving)], ["gain across", show(numbers.gain)]];
+    const only = column.nodes.length === 1 ? this.context.ledger.nodes[column.first]! : null;
+    if (only?.where) rows.splice(1, 0, ["at", only.where]);
     if (there) rows.push(["other run", show(there.arriving)]);
     if (numbers.shares.length) rows.push(["branch shares", numbers.shares.map(percent).join(", ")]);
     for (const { id, rms } of numbers.parameters.slice(0, 4)) rows.push([this.context.ledger.nodes[id]!.label, show(rms)]);
