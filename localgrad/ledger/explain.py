@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -81,7 +82,10 @@ def explain(
     return Explanation(
         node=node,
         terms=terms,
-        routes=strongest_routes(record, node.id, _ROUTES),
+        # no part of nothing, or of NaN, came by any road
+        routes=strongest_routes(record, node.id, _ROUTES)
+        if 0 < node.upstream.norm < math.inf
+        else [],
         places=[item.place for item in record.nodes],
         index=position,
     )

@@ -116,6 +116,14 @@ def test_an_explanation_spells_the_arithmetic_out(
     assert str(explanation).splitlines()[0] in printed
 
 
+def test_a_gradient_that_is_nan_came_by_no_route() -> None:
+    w = lg.asarray(np.zeros(3, "float32"), requires_grad=True)
+    with np.errstate(all="ignore"), lg.Ledger() as ledger:
+        lg.sqrt((w * w).sum()).backward()
+    explanation = ledger.explain(w)
+    assert explanation.routes == [] and "routes" not in str(explanation)
+
+
 def test_an_explanation_of_a_join_shows_both_branches_and_the_balance(
     ledger: lg.Ledger, capsys: pytest.CaptureFixture[str]
 ) -> None:
