@@ -59,13 +59,13 @@ def _weight_by_rows(  # type: ignore[no-untyped-def]
     for target, start in ((dweight.reshape(-1), 0), (dbias, n * k)):
         low, high = share(target.size, thread, threads)
         part = target[low:high]
-        for other in range(threads):
-            place = partial + (other * whole + start + low) * size
-            addend = array_at(place, part.size, zero)
-            if other == 0:
-                part[:] = addend
-            else:
-                part += addend
+        place = partial + (start + low) * size
+        one = array_at(place, part.size, zero)
+        for other in range(1, threads):
+            two = array_at(place + other * whole * size, part.size, zero)
+            for i in range(part.size):
+                part[i] = one[i] + two[i]
+            one = part
 
 
 @njit(cache=CACHE)
