@@ -213,6 +213,35 @@ def test_arrows_walk_along_the_edges(open_ledger: Open) -> None:
     assert selected(page) == "add"
 
 
+def test_the_graph_is_framed_for_those_who_come_by_key_only(open_ledger: Open) -> None:
+    page = open_ledger(transformer(2), scheme="dark")
+    outline = "getComputedStyle(document.querySelector('svg.graph')).outlineStyle"
+    page.locator(".item .title").first.click()
+    assert page.evaluate("document.activeElement.matches('svg.graph')")
+    assert page.evaluate(outline) == "none"
+    page.keyboard.press("Escape")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.matches('svg.graph')")
+    assert page.evaluate(outline) == "solid"
+    page.keyboard.press("ArrowLeft")
+    assert page.locator(".item.selected").count() == 1
+    assert page.evaluate(outline) == "none"
+
+
+def test_tab_walks_into_the_graph_and_out_again_and_round(open_ledger: Open) -> None:
+    page = open_ledger(with_findings(transformer(2)))
+    where = "document.activeElement.matches({!r})"
+    seen: list[str] = []
+    while seen.count("search") < 2:
+        page.keyboard.press("Tab")
+        places = {"search": ".search input", "graph": "svg.graph", "panel": ".panel *"}
+        found = [name for name, mark in places.items() if page.evaluate(where.format(mark))]
+        seen.append(found[0] if found else "")
+        assert len(seen) < 200, "a key never came round"
+    assert seen.count("graph") == 1 and seen[seen.index("graph") + 1] == "panel"
+
+
 def test_an_edge_has_a_sheet_of_its_own(open_ledger: Open) -> None:
     record = transformer(2)
     page = open_ledger(record)
