@@ -29,12 +29,14 @@ Pair = tuple[int, int]
 _FAST = {WINOGRAD: over_tiles, TILES: by_tiles}
 _FAST_WEIGHT = {WINOGRAD: weight_over_tiles, TILES: weight_by_tiles}
 _SMALL = 1 << 17  # multiply-adds below which one thread is quicker
+_MOVE = 8  # an element of an image costs as much to bring to its place as so many of them
 
 
 def _threads(g: Geometry) -> int:
+    images = g.batch * (g.channels * g.height * g.width + g.out_channels * g.out_h * g.out_w)
     work = (g.batch * g.out_h * g.out_w * g.out_channels
             * g.kernel_h * g.kernel_w * g.channels // g.groups)
-    return pool.threads if work >= _SMALL else 1
+    return pool.threads if work + _MOVE * images >= _SMALL else 1
 
 
 def conv2d(
