@@ -61,15 +61,14 @@ def largest(row):  # type: ignore[no-untyped-def]
 @njit(cache=CACHE, error_model="numpy")
 def softmax_row(x, y):  # type: ignore[no-untyped-def]
     """y = exp(x − max x) / Σ; returns log Σ exp(x)."""
-    top = largest(x)
-    shift = top if math.isfinite(top) or top != top else x.dtype.type(0)
+    top = largest(x)  # where it is infinite, x − top is NaN there, and so is the whole row
     for j in range(x.size):
-        y[j] = decay(x[j] - shift)
+        y[j] = decay(x[j] - top)
     whole = total(y)
     scale = x.dtype.type(1) / whole
     for j in range(x.size):
         y[j] *= scale
-    return x.dtype.type(math.log(whole)) + shift
+    return x.dtype.type(math.log(whole)) + top
 
 
 @njit(cache=CACHE, error_model="numpy")
