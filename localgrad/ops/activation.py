@@ -152,9 +152,9 @@ hardtanh = select(
 )
 threshold = select(
     "threshold",
-    lambda x, threshold, value: xp.where(x > threshold, x, value),
+    lambda x, threshold, value: xp.where(x <= threshold, value, x),
     x=lambda g, x, threshold: xp.where(x <= threshold, 0, g),
-    doc="x where x > threshold, else value.",
+    doc="value where x ≤ threshold, else x.",
     example=draw.reals(threshold=0.3, value=-1.0),
     kink="0 at the threshold",
 )
