@@ -327,6 +327,9 @@ def test_nan_and_inf_go_through(bad: float, monkeypatch: pytest.MonkeyPatch) -> 
         lambda a: F.linear(a, lg.asarray(weight)),
         lambda a: F.relu(a),
         lambda a: F.layer_norm(a, (200,)),
+        lambda a: F.softmax(a, -1),
+        lambda a: F.log_softmax(a, -1),
+        lambda a: F.cross_entropy(a, lg.zeros(64, dtype=lg.int64), reduction="none"),
     ):
         fast = f(lg.asarray(x)).numpy()
         with reference_only(monkeypatch), np.errstate(invalid="ignore"):
@@ -335,6 +338,26 @@ def test_nan_and_inf_go_through(bad: float, monkeypatch: pytest.MonkeyPatch) -> 
         finite = np.isfinite(slow)
         np.testing.assert_array_equal(np.isfinite(fast), finite)
         close(fast[finite], slow[finite], "float32")
+
+
+def test_fixed_statistics_send_nothing_of_a_nan_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = normal(2, 4, 40, 40)
+    x[0, 1, 2, 3] = np.nan
+    mean, variance = (lg.asarray(v) for v in (normal(4), abs(normal(4))))
+    _, fast = swept(lambda a: F.batch_norm(a, mean, variance), [x])
+    with reference_only(monkeypatch):
+        _, slow = swept(lambda a: F.batch_norm(a, mean, variance), [x])
+    assert np.isfinite(fast).all()
+    np.testing.assert_allclose(fast, slow)
+
+
+@pytest.mark.parametrize("size", [1 << 13, 1 << 20])
+def test_a_channel_whose_first_value_is_an_outlier(size: int) -> None:
+    x = np.full((1, 2, size), 0.1, "f4")
+    x[0, 0, 0] = 31.4
+    mean, variance = cpu.channel_moments(x)
+    np.testing.assert_allclose(mean, x.mean((0, 2), dtype="f8"), rtol=1e-5)
+    np.testing.assert_allclose(variance, x.var((0, 2), dtype="f8"), rtol=1e-4, atol=1e-12)
 
 
 def test_empty_arrays() -> None:

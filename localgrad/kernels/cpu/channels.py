@@ -2,7 +2,8 @@
 
 Rows of a few channels would make short vectors, so a pass walks *periods* of several rows at once,
 with the channels' constants repeated.  Sums are taken around each channel's first value, in blocks
-that are added up in float64: no digits are lost where the mean is large beside the spread.
+that are added up in float64: no digits are lost where the mean is large beside the spread.  Where
+that first value is an outlier, they are taken again, around the mean.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from .pointwise import threads_for
 
 _PERIOD = 256  # elements of a period, at least
 _BLOCK = 32  # periods summed in the array's own precision
+_FAR = 256  # how many variances the square of an origin's distance may be before digits are lost
 
 
 @njit(cache=CACHE)
@@ -64,24 +66,34 @@ def _moment_sums(x, origin, sums, block):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
-def _moments_task(x, channels, sums, thread, threads):  # type: ignore[no-untyped-def]
-    rows = x.size // channels
-    low, high = share(rows, thread, threads)
-    origin = _repeated(x[:channels])
+def _moments_task(x, origin, sums, thread, threads):  # type: ignore[no-untyped-def]
+    channels = sums.shape[2]
+    low, high = share(x.size // channels, thread, threads)
     _moment_sums(x[low * channels:high * channels], origin, sums[thread],
                  np.empty((2, origin.size), x.dtype))
 
 
 @njit(cache=CACHE)
-def _moments(x, channels, threads):  # type: ignore[no-untyped-def]
+def _moments_around(origin, x, threads):  # type: ignore[no-untyped-def]
+    """Mean and variance, from sums around ``origin``; and whether it lies too far away for them."""
+    channels = origin.size
     sums = np.zeros((threads, 2, channels), np.float64)
-    parallel(_moments_task, (x, channels, sums), threads)
-    total, mean, variance = _added(sums), x[:channels].copy(), np.empty(channels, x.dtype)
-    rows = x.size // channels
+    parallel(_moments_task, (x, _repeated(origin), sums), threads)
+    total, mean, variance = _added(sums), np.empty_like(origin), np.empty_like(origin)
+    rows, far = x.size // channels, False
     for j in range(channels):
         one, two = total[0, j] / rows, total[1, j] / rows
-        mean[j] = x[j] + one
-        variance[j] = two - one * one
+        spread = two - one * one
+        mean[j], variance[j] = origin[j] + one, spread
+        far |= two > _FAR * spread
+    return mean, variance, far
+
+
+@njit(cache=CACHE)
+def _moments(x, channels, threads):  # type: ignore[no-untyped-def]
+    mean, variance, far = _moments_around(x[:channels].copy(), x, threads)
+    if far:
+        mean, variance, far = _moments_around(mean, x, threads)
     return mean, variance
 
 
@@ -151,8 +163,12 @@ def _backward_task(  # type: ignore[no-untyped-def]
     for number in range(high - 1, low - 1, -1):  # what was read last is still in the cache
         begin, end = number * period, (number + 1) * period
         upstream, line, target = g[begin:end], x[begin:end], dx[begin:end]
-        for j in range(line.size):
-            target[j] = upstream[j] * factor[j] + line[j] * along[j] + shift[j]
+        if fixed:  # x is not looked at: it may be NaN
+            for j in range(line.size):
+                target[j] = upstream[j] * factor[j]
+        else:
+            for j in range(line.size):
+                target[j] = upstream[j] * factor[j] + line[j] * along[j] + shift[j]
 
 
 @njit(cache=CACHE)
