@@ -82,6 +82,14 @@ def test_resampling_and_its_adjoint(name: str, channels_last: bool, dtype: str, 
         np.testing.assert_allclose(y, expected, atol=1e-5 if dtype == "float32" else 1e-12)
 
 
+@pytest.mark.parametrize("road", [cpu.max_pool, lambda x, *w: reference_pooling.max_pool(x, w)])
+def test_of_several_nan_the_last_is_the_maximum(road) -> None:
+    x = np.zeros((1, 1, 2, 2), np.float32)
+    x[0, 0, 0, 1] = x[0, 0, 1, 0] = np.nan
+    y, index = road(x, *(windows.sliding(2, 2, 2, 0, 1, False),) * 2)
+    assert np.isnan(y).all() and index.tolist() == [[[[2]]]]  # as in PyTorch
+
+
 @pytest.mark.parametrize("road", [cpu.resample, reference_pooling.resample])
 def test_what_a_window_does_not_look_at_stays_outside(road) -> None:
     x = np.ones((1, 2, 6, 6), np.float32)

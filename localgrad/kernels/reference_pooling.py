@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy
@@ -11,10 +12,10 @@ def max_pool(x: Any, windows: tuple[Any, ...]) -> tuple[Any, Any]:
     """The largest element of every window, and where it stands among x's places, in order.
 
     `windows` holds, per dimension, the places (outputs, taps) that each output looks at, −1 for
-    none. The first of equals is taken; NaN is the largest.
+    none. The first of equals is taken; NaN is the largest, and the last one counts.
     """
     places = x.shape[2:]
-    flat = x.reshape(*x.shape[:2], -1)
+    flat = x.reshape(*x.shape[:2], math.prod(places))
     outputs = tuple(w.shape[0] for w in windows)
     best = numpy.full((*x.shape[:2], *outputs), -numpy.inf, x.dtype)
     index = numpy.zeros(best.shape, numpy.int64)
@@ -34,15 +35,16 @@ def max_pool(x: Any, windows: tuple[Any, ...]) -> tuple[Any, Any]:
 
 def gather_places(x: Any, index: Any) -> Any:
     """x's elements at `index`, numbers of its places (all axes after the second) in order."""
-    flat = x.reshape(*x.shape[:2], -1)
-    return numpy.take_along_axis(flat, index.reshape(*index.shape[:2], -1), 2).reshape(index.shape)
+    flat = x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
+    at = index.reshape(*index.shape[:2], math.prod(index.shape[2:]))
+    return numpy.take_along_axis(flat, at, 2).reshape(index.shape)
 
 
 def scatter_places(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of `shape` with g added at `index`: the adjoint of `gather_places`."""
     rows = shape[0] * shape[1]
-    places = int(numpy.prod(shape[2:]))
-    at = index.reshape(rows, -1) + numpy.arange(rows)[:, None] * places
+    places = math.prod(shape[2:])
+    at = index.reshape(rows, math.prod(index.shape[2:])) + numpy.arange(rows)[:, None] * places
     summed = numpy.bincount(at.ravel(), weights=g.ravel(), minlength=rows * places)
     return summed.astype(g.dtype).reshape(shape)
 

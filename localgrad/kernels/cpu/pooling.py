@@ -38,8 +38,8 @@ def _max_pool_task(x, rows, columns, y, index, thread, threads):  # type: ignore
                         first = False
                         continue
                     for c in range(best.size):
-                        # NaN is the largest; the first of equals stays.
-                        better = not (values[c] <= best[c]) and best[c] == best[c]
+                        # The first of equals stays; NaN is the largest, and the last one counts.
+                        better = values[c] > best[c] or values[c] != values[c]
                         at[c] = place if better else at[c]
                         best[c] = values[c] if better else best[c]
 
