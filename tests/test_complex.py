@@ -124,6 +124,13 @@ def test_forward_mode_and_second_order_of_complex_functions(name: str) -> None:
     assert along == pytest.approx(quotient, rel=1e-5, abs=1e-6)
 
 
+@pytest.mark.parametrize("name", ["real", "imag", "conj", "angle"])
+def test_the_parts_of_a_real_number(name: str) -> None:
+    x = lg.asarray([-2.0, 0.5, 3.0], requires_grad=True)
+    getattr(lg, name)(x).sum().backward()
+    assert x.grad.tolist() == ([1, 1, 1] if name in ("real", "conj") else [0, 0, 0])
+
+
 @pytest.mark.parametrize("name", ["multiply", "divide", "matmul", "concat"])
 def test_a_real_argument_among_complex_ones_has_a_real_gradient(name: str) -> None:
     ours, theirs = BOTH[name]

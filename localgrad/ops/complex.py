@@ -13,8 +13,11 @@ def _example(rng: Any) -> Any:
 
 
 def _embed(g: Any, like: Like, factor: Any) -> Any:
-    """A real gradient as the complex one that it is the real part of, times `factor`."""
-    return g.astype(like.dtype) * factor if like.dtype.kind == "c" else g
+    """A real gradient as the complex one that it is the real part of, times `factor`.
+
+    Of that, a real argument gets the real part: nothing, if `factor` is imaginary.
+    """
+    return g.astype(like.dtype) * factor if like.dtype.kind == "c" else g * factor.real
 
 
 real = linear(
