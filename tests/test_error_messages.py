@@ -204,6 +204,14 @@ def test_the_module_that_was_being_called_is_named() -> None:
         net(f(3, 8))
 
 
+def test_a_gradient_that_is_not_declared_names_its_argument() -> None:
+    a, x = (lg.asarray([0.5, 2.0], requires_grad=True) for _ in "ax")
+    y = lg.special.gammainc(a, x)
+    with pytest.raises(lg.GraphError, match="`gammainc` declares no .* `a`, at test_error_mess"):
+        lg.gradients(y.sum(), (a, x))
+    assert lg.gradients(y.sum(), x).shape == x.shape
+
+
 def test_reshapes_that_are_proposed_hold_all_elements() -> None:
     rng = np.random.default_rng(0)
     for _ in range(200):

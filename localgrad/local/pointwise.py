@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from localgrad import errors
 from localgrad.graph.node import Node, make_node
-from localgrad.graph.record import state
+from localgrad.graph.record import here, state
 from localgrad.kernels import reference as xp
 from localgrad.local.operation import SCALARS, Operation, Plan, ndarray, parameters_of
 from localgrad.tensor import made_by
@@ -39,7 +40,10 @@ class Pointwise(Operation):
 
     def local(self, plan: Plan, values: Any, index: int) -> Any:
         """∂y/∂argument at the retained values; the declaration itself, nothing else."""
-        return self.partials[index](*[values[p] for p in plan.calls[index]])  # type: ignore
+        call = plan.calls[index]
+        if call is None:
+            raise errors.no_derivative(self.name, self.arguments[index], here())
+        return self.partials[index](*[values[p] for p in call])  # type: ignore[misc]
 
     def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:
         return [
@@ -53,6 +57,8 @@ class Pointwise(Operation):
         if constant is None:
             partial: Any = self.partials[index]
             call: Any = node.plan.calls[index]
+            if call is None:
+                raise errors.no_derivative(self.name, self.arguments[index], node.where)
             if len(call) == 1:
                 local = partial(values[call[0]])
             else:
