@@ -131,6 +131,20 @@ def test_a_second_sweep_says_what_was_freed_and_where() -> None:
     assert "retain_graph=True" in message
 
 
+def test_gradients_do_not_leave_out_what_was_freed() -> None:
+    x = leaf(3.0)
+    y = x * x
+    y.backward()
+    later = leaf(2.0)
+    for allow_unused in (False, True):
+        with pytest.raises(lg.GraphError, match="freed by the sweep"):
+            lg.gradients(y * 2 + x, x, allow_unused=allow_unused)
+    # Nothing behind it is asked for here, nor can a leaf that is younger lie behind it.
+    assert lg.gradients(y * y, y).item() == 18.0
+    assert lg.gradients(y * later, later).item() == 9.0
+    assert lg.grad(lambda a: a * y)(lg.asarray(1.0)).item() == 9.0
+
+
 def test_retain_graph_allows_a_second_sweep() -> None:
     x = leaf(1.5)
     y = x * x

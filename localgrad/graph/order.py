@@ -8,7 +8,7 @@ such an order: no recursion, and a graph a million nodes deep is sorted like a s
 from collections.abc import Iterable
 from operator import attrgetter
 
-from localgrad.graph.node import Node
+from localgrad.graph.node import Freed, Node
 
 _serial = attrgetter("serial")
 
@@ -42,9 +42,17 @@ def oldest_first(nodes: Iterable[Node]) -> list[Node]:
 
 
 def leading_to(nodes: list[Node], wanted: set[Node]) -> set[Node]:
-    """Those of `nodes` (newest first) on a path from one of `wanted`: all that a sweep needs."""
+    """Those of `nodes` (newest first) on a path from one of `wanted`: all that a sweep needs.
+
+    A node that an earlier sweep has freed no longer tells where it came from. It counts as one of
+    them if it is new enough to be, so that the sweep meets it and raises, where it would otherwise
+    leave out a part of the gradient.
+    """
     needed = set(wanted)
+    oldest = min(map(_serial, wanted), default=0)
     for node in reversed(nodes):
-        if not needed.isdisjoint(node.inputs):
+        if not needed.isdisjoint(node.inputs) or (
+            node.kept.__class__ is Freed and node.serial > oldest
+        ):
             needed.add(node)
     return needed

@@ -53,7 +53,7 @@ def sweep(
             watched.append((node, upstream, node in owned or node in given))
         op, needs, kept = node.op, node.inputs, node.kept
         if not needs or (fence and node in fence):
-            if kept.__class__ is Freed:
+            if kept.__class__ is Freed and not (node in found and len(found) == len(wanted or ())):
                 raise errors.freed(node)
             continue
         if kept.__class__ is not tuple:
