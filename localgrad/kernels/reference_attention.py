@@ -19,9 +19,8 @@ def attention(
     if mask is not None:
         weights = weights + mask
     if causal:
-        queries, keys = weights.shape[-2:]
-        weights += causal_mask(queries, keys, weights.dtype)
-    top = numpy.maximum.reduce(weights, axis=-1, keepdims=True)
+        numpy.copyto(weights, -numpy.inf, where=later(*weights.shape[-2:]))
+    top = numpy.maximum.reduce(weights, axis=-1, keepdims=True, initial=-numpy.inf)
     # A row with nothing to attend to has top −∞; exp(−∞ − 0) makes its weights zero.
     weights -= numpy.where(numpy.isneginf(top), 0, top)
     numpy.exp(weights, out=weights)
@@ -30,10 +29,9 @@ def attention(
     return (weights if kept is None else weights * kept) @ v, weights
 
 
-def causal_mask(queries: int, keys: int, dtype: Any) -> Any:
-    """−∞ where a key comes after its query, else 0."""
-    later = numpy.arange(keys) > numpy.arange(queries)[:, None]
-    return numpy.where(later, dtype.type(-numpy.inf), dtype.type(0))
+def later(queries: int, keys: int) -> Any:
+    """Where a key comes after its query, and is not looked at, even if it is NaN."""
+    return numpy.arange(keys) > numpy.arange(queries)[:, None]
 
 
 def attention_backward(

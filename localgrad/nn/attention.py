@@ -10,7 +10,7 @@ import numpy
 from localgrad import errors_of_layers as errors
 from localgrad import ops
 from localgrad.graph.record import here
-from localgrad.kernels.reference_attention import causal_mask
+from localgrad.kernels.reference_attention import later
 from localgrad.nn import functional as F
 from localgrad.nn import init
 from localgrad.nn.dense import Dropout, Linear, empty
@@ -183,7 +183,7 @@ def _forbidding(mask: Any, dtype: Any) -> Any:
 
 def square_subsequent_mask(size: int, dtype: Any = "float32") -> Tensor:
     """−∞ where a key comes after its query, else 0: (size, size)."""
-    return Tensor(causal_mask(size, size, numpy.dtype(dtype)))
+    return Tensor(numpy.where(later(size, size), -numpy.inf, 0).astype(dtype))
 
 
 class SinusoidalPositions(Module):

@@ -5,6 +5,7 @@ import pytest
 
 import localgrad as lg
 from localgrad import nn
+from localgrad.ops.network.attention import attention
 
 torch = pytest.importorskip("torch")
 
@@ -170,3 +171,39 @@ def test_errors_teach() -> None:
         nn.functional.scaled_dot_product_attention(
             x, x, x, attn_mask=np.ones((2, 2), bool), is_causal=True
         )
+
+
+def test_a_query_that_may_look_nowhere_sends_zeros_in_any_order() -> None:
+    """PyTorch's weights of such a row are zero; its own second derivatives are, too."""
+    mask = np.ones((3, 4), bool)
+    mask[1] = False
+    drawn = np.random.default_rng(0)
+    arrays = [drawn.standard_normal((n, 2)) for n in (3, 4, 4)]
+    ours = [lg.asarray(a, requires_grad=True) for a in arrays]
+    theirs = [torch.tensor(a, requires_grad=True) for a in arrays]
+    y = lg.nn.functional.scaled_dot_product_attention(*ours, attn_mask=lg.asarray(mask))
+    other = torch.nn.functional.scaled_dot_product_attention(
+        *theirs, attn_mask=torch.tensor(mask)
+    )
+    first = lg.gradients((y * y).sum(), ours, create_graph=True)
+    expected = torch.autograd.grad((other * other).sum(), theirs, create_graph=True)
+    second = lg.gradients(sum((g * g).sum() for g in first), ours)
+    beyond = torch.autograd.grad(sum((g * g).sum() for g in expected), theirs)
+    for a, b in zip((y, *first, *second), (other, *expected, *beyond)):
+        np.testing.assert_allclose(a.numpy(), b.detach().numpy(), atol=1e-10)
+
+
+@pytest.mark.parametrize("length", [4, 64])  # by NumPy, by a kernel
+@pytest.mark.parametrize("road", [attention, attention.derivation])
+def test_a_causal_query_does_not_see_a_nan_that_comes_later(length: int, road) -> None:
+    drawn = np.random.default_rng(0)
+    q, k, v = (lg.asarray(drawn.standard_normal((length, 16))) for _ in range(3))
+    k.value[-1] = np.nan
+    y = road(q, k, v, causal=True).numpy()
+    assert np.isfinite(y[:-1]).all() and np.isnan(y[-1]).all()
+
+
+def test_no_keys_at_all() -> None:
+    q, k = lg.ones((2, 3, 4)), lg.ones((2, 0, 4))
+    y = lg.nn.functional.scaled_dot_product_attention(q, k, k)
+    np.testing.assert_array_equal(y.numpy(), np.zeros((2, 3, 4)))

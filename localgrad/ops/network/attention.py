@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from localgrad import kernels, ops
-from localgrad.kernels.reference_attention import causal_mask
+from localgrad.kernels import reference as xp
+from localgrad.kernels.reference_attention import later
 from localgrad.local.composite import composite
+from localgrad.local.operation import as_raw
 from localgrad.ops.network import rules
 
 
@@ -18,9 +20,14 @@ def _derived(
     if mask is not None:
         scores = scores + mask
     if causal:
-        queries, keys = scores.shape[-2:]
-        scores = scores + causal_mask(queries, keys, scores.dtype)
-    weights = ops.softmax(scores, axis=-1)
+        scores = ops.where(later(*scores.shape[-2:]), -xp.inf, scores)
+    # A query with nothing to attend to has weights of zero.
+    blind = xp.all(as_raw(scores) == -xp.inf, axis=-1, keepdims=True)
+    if blind.any():
+        scores = ops.where(blind, 0, scores)
+        weights = ops.where(blind, 0, ops.softmax(scores, axis=-1))
+    else:
+        weights = ops.softmax(scores, axis=-1)
     return ops.matmul(weights if kept is None else weights * kept, v)
 
 
