@@ -265,3 +265,10 @@ def test_distances() -> None:
 def test_what_does_not_fit_is_refused(call: Any, words: str) -> None:
     with pytest.raises(LocalgradError, match=words):
         call(lg.nn.functional, lg.asarray(normal(3, 4)))
+
+
+def test_labels_none_of_which_counts_have_no_mean_and_send_zeros() -> None:
+    logs = lg.asarray(np.log(np.full((2, 3), 1 / 3)), requires_grad=True)
+    loss = lg.nn.functional.nll_loss(logs, lg.asarray([-100, -100]))
+    loss.backward()
+    assert np.isnan(loss.item()) and not logs.grad.numpy().any()

@@ -162,8 +162,8 @@ def nll_loss(
     picked = rows[numpy.arange(len(chosen)), chosen]
     losses = -(picked * weights)
     if reduction == "mean":
-        total = weights.sum()
-        return ops.sum(losses) / (total if total else math.nan)
+        total = weights.sum()  # of no label that counts the mean is NaN, and yet sends zeros back
+        return ops.sum(losses) / total if total else ops.sum(losses) + math.nan
     return reduced(ops.reshape(losses, labels.shape), reduction)
 
 
