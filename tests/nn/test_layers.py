@@ -77,6 +77,18 @@ LAYERS = {
     "transposed 3d": (
         lambda nn: nn.ConvTranspose3d(2, 3, 2, stride=2, bias=False), normal(2, 2, 3, 2, 3),
     ),
+    "transposed 1d, beyond what an input reaches": (
+        lambda nn: nn.ConvTranspose1d(4, 6, 1, output_padding=1, dilation=2), normal(2, 4, 5),
+    ),
+    "transposed 2d, beyond what an input reaches": (
+        lambda nn: nn.ConvTranspose2d(4, 6, 2, (1, 2), 1, (2, 1), dilation=3), normal(2, 4, 4, 5),
+    ),
+    "group norm of no examples": (lambda nn: nn.GroupNorm(2, 6), normal(0, 6, 2, 4)),
+    "instance norm of no examples": (lambda nn: nn.InstanceNorm2d(3), normal(0, 3, 4, 5)),
+    "layer norm of no examples": (lambda nn: nn.LayerNorm((4, 6)), normal(0, 4, 6)),
+    "local response norm of no examples": (lambda nn: nn.LocalResponseNorm(3), normal(0, 5, 3, 3)),
+    "max pool of no examples": (lambda nn: nn.MaxPool2d(2), normal(0, 3, 6, 7)),
+    "adaptive max pool of no examples": (lambda nn: nn.AdaptiveMaxPool1d(2), normal(0, 3, 6)),
     "batch norm 1d": (lambda nn: nn.BatchNorm1d(4), normal(5, 4)),
     "batch norm of sequences": (lambda nn: nn.BatchNorm1d(4), normal(5, 4, 3)),
     "batch norm 2d": (lambda nn: nn.BatchNorm2d(3), normal(4, 3, 2, 5)),
@@ -261,6 +273,21 @@ def test_padding_crops_where_negative_and_takes_a_value() -> None:
         lambda x: torch.nn.functional.pad(x, (-1, 2, 1, -1), value=1.5),
         [normal(2, 4, 5)],
     )
+
+
+@pytest.mark.parametrize("mode", ["constant", "reflect", "replicate", "circular"])
+@pytest.mark.parametrize("width", [(-1, 1), (2, -2), (-1, -1)])
+def test_padding_crops_in_every_mode(width: tuple[int, int], mode: str) -> None:
+    compare_calls(
+        lambda x: lg.nn.functional.pad(x, width, mode=mode),
+        lambda x: torch.nn.functional.pad(x, width, mode=mode),
+        [normal(2, 3, 6)],
+    )
+
+
+def test_a_threshold_lets_nan_through() -> None:
+    y = lg.nn.functional.threshold(lg.asarray([np.nan, -1.0, 2.0]), 0.5, 9.0)
+    np.testing.assert_array_equal(y.numpy(), np.float32([np.nan, 9.0, 2.0]))
 
 
 def test_running_statistics_follow_the_batches() -> None:

@@ -155,6 +155,9 @@ def _transposed(
             input.shape[2:], steps, edges, spread, weight.shape[2:], extra
         )
     )
+    if any(e >= s for e, s in zip(extra, steps)):  # windows further than the input reaches
+        beyond = [(0, e // s) for e, s in zip(extra, steps)]
+        input = ops.pad(input, [(0, 0), (0, 0), *beyond])
     y = triple.convolution_input_adjoint(
         input,
         weight,

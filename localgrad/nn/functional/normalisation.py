@@ -75,7 +75,7 @@ def layer_norm(
         raise errors.normalized_shape(input.shape, shape, here())
     if len(shape) == 1:
         return normalisation.layer_norm(input, weight, bias, eps=eps)
-    x = ops.reshape(input, (*input.shape[: input.ndim - len(shape)], -1))
+    x = ops.reshape(input, (*input.shape[: input.ndim - len(shape)], math.prod(shape)))
     flat = [None if p is None else ops.reshape(p, (-1,)) for p in (weight, bias)]
     return ops.reshape(normalisation.layer_norm(x, *flat, eps=eps), input.shape)
 
@@ -106,7 +106,8 @@ def group_norm(
     """Each example's channels standardised in groups (Wu and He, 2018)."""
     if input.ndim < 2 or input.shape[1] % num_groups:
         raise errors.norm_groups(input.shape, num_groups, here())
-    rows = ops.reshape(input, (input.shape[0] * num_groups, -1))
+    width = math.prod(input.shape[1:]) // num_groups
+    rows = ops.reshape(input, (input.shape[0] * num_groups, width))
     y = normalisation.layer_norm(rows, None, None, eps=eps)
     return _affine(ops.reshape(y, input.shape), weight, bias)
 
@@ -127,7 +128,7 @@ def instance_norm(
     places = math.prod(input.shape[2:])
     if places <= 1:
         raise errors.norm_of_one("instance_norm", input.shape, here())
-    rows = ops.reshape(input, (input.shape[0] * input.shape[1], -1))
+    rows = ops.reshape(input, (input.shape[0] * input.shape[1], places))
     if running_mean is not None:
         raw = as_raw(rows)
         means, variances = as_raw(running_mean), as_raw(running_var)
@@ -144,7 +145,8 @@ def local_response_norm(
     input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Tensor:
     """x / (k + alpha · mean of x² over `size` neighbouring channels)^beta."""
-    flat = ops.reshape(ops.square(input), (input.shape[0], 1, input.shape[1], -1))
+    shape = (input.shape[0], 1, input.shape[1], math.prod(input.shape[2:]))
+    flat = ops.reshape(ops.square(input), shape)
     flat = ops.pad(flat, [(0, 0), (0, 0), (size // 2, (size - 1) // 2), (0, 0)])
     means = ops.reshape(avg_pool2d(flat, (size, 1), stride=1), input.shape)
     return input / ops.pow(means * alpha + k, beta)

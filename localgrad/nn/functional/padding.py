@@ -32,25 +32,23 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
     pairs = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)]
     if len(pad) % 2 or len(pairs) > input.ndim:
         raise errors.pad_pairs(input.shape, tuple(pad), here())
-    if mode == "constant":
-        return _constant(input, pairs, 0 if value is None else value)
-    if mode not in WIDEST:
+    if mode != "constant" and mode not in WIDEST:
         raise unknown_choice("mode", mode, ["constant", *WIDEST], here())
+    input = _cropped(input, pairs)
+    pairs = [(max(before, 0), max(after, 0)) for before, after in pairs]
+    widths = [(0, 0)] * (input.ndim - len(pairs)) + pairs[::-1]
+    if mode == "constant":
+        return ops.pad(input, widths, constant_values=0 if value is None else value)
     for size, (before, after) in zip(reversed(input.shape), pairs):
         limit = size - WIDEST[mode]
         if mode != "replicate" and max(before, after) > limit:
             raise errors.pad_too_wide(mode, size, max(before, after), limit, here())
-    widths = [(0, 0)] * (input.ndim - len(pairs)) + pairs[::-1]
     return ops.pad(input, widths, mode=NUMPY_MODES[mode])
 
 
-def _constant(input: Tensor, pairs: list[tuple[int, int]], value: float) -> Any:
-    widths = [(0, 0)] * (input.ndim - len(pairs)) + pairs[::-1]
-    if any(min(pair) < 0 for pair in widths):
-        crop = tuple(
-            slice(max(-before, 0), n - max(-after, 0))
-            for (before, after), n in zip(widths, input.shape)
-        )
-        input = input[crop]
-        widths = [(max(before, 0), max(after, 0)) for before, after in widths]
-    return ops.pad(input, widths, constant_values=value)
+def _cropped(input: Tensor, pairs: list[tuple[int, int]]) -> Tensor:
+    """input without what the negative ones among `pairs` take away."""
+    if all(min(pair) >= 0 for pair in pairs):
+        return input
+    sizes = zip(reversed(pairs), input.shape[input.ndim - len(pairs) :])
+    return input[(..., *(slice(max(-b, 0), n - max(-a, 0)) for (b, a), n in sizes))]
