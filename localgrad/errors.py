@@ -258,6 +258,14 @@ def wrong_number(op: str, got: int, arguments: Sequence[str], where: str) -> Dec
     )
 
 
+def copy_of_computed(op: str, where: str) -> GraphError:
+    """A value with a graph behind it was to be pickled, or copied deeply."""
+    return GraphError(
+        f"a value that `{op}` computed{_at(where)} cannot be copied with its graph.\n"
+        "  Copy the value alone: x.detach()."
+    )
+
+
 def no_derivative(op: str, argument: str, where: str) -> GraphError:
     """An operation that was declared without a local gradient for this argument."""
     return GraphError(

@@ -135,6 +135,12 @@ class Tensor(Operators):
     def __dlpack_device__(self) -> Any:
         return self.value.__dlpack_device__()
 
+    def __reduce__(self) -> Any:
+        """Copied and pickled, a leaf is a leaf of its own, without the gradient it has."""
+        if self.node is not None:
+            raise errors.copy_of_computed(self.node.op.name, self.node.where)
+        return restored, (self.value, self.requires_grad)
+
     def to_device(self, device: str, /, *, stream: Any = None) -> Tensor:
         if device != "cpu":
             raise errors.no_device(device, here())
@@ -227,6 +233,11 @@ def made_by(node: Node | None, y: ndarray) -> Tensor:
     tensor.source = node
     tensor.grad = None
     return tensor
+
+
+def restored(value: ndarray, requires_grad: bool) -> Tensor:
+    """What `__reduce__` took apart."""
+    return Tensor(value).requires_grad_(requires_grad)
 
 
 def leaf_node() -> Node:

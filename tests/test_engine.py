@@ -1,6 +1,8 @@
 """The engine: ordering, sums and their ownership, freeing, mutation, depth, threads, errors."""
 
+import copy
 import gc
+import pickle
 import threading
 import weakref
 
@@ -129,6 +131,20 @@ def test_a_second_sweep_says_what_was_freed_and_where() -> None:
     assert "`exp`" in message
     assert message.count("test_engine.py:") == 2
     assert "retain_graph=True" in message
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_a_copy_of_a_leaf_is_a_leaf_of_its_own(copied) -> None:
+    x = leaf(3.0)
+    x.grad = lg.asarray(1.0)
+    y = copied(x)
+    assert y.is_leaf and y.grad is None and not copied(x.detach()).requires_grad
+    (y * y).backward()
+    assert y.grad.item() == 6.0 and x.grad.item() == 1.0
+    y.value[...] = 0
+    assert x.item() == 3.0
+    with pytest.raises(lg.GraphError, match="`multiply` computed, at test_engine.py"):
+        copied(x * x)
 
 
 def test_gradients_do_not_leave_out_what_was_freed() -> None:
