@@ -223,3 +223,11 @@ def test_complex_magnitude_and_angle() -> None:
     lg.abs(scale * x + 1).sum().backward()
     torch.abs(factor * torch.tensor(x) + 1).sum().backward()
     np.testing.assert_allclose(scale.grad.value, factor.grad.numpy())
+
+
+@pytest.mark.parametrize("axis", [None, 1])
+def test_a_quantile_of_nan_is_nan(axis: int | None) -> None:
+    x = np.array([[1.0, np.nan, 2.0], [3.0, 5.0, 4.0]])
+    for q in (0.0, 0.3, 1.0):
+        expected = torch.quantile(torch.tensor(x), q, dim=axis).numpy()
+        np.testing.assert_allclose(lg.quantile(lg.asarray(x), q, axis=axis).numpy(), expected)

@@ -17,6 +17,7 @@ from localgrad.local.operation import as_raw
 from localgrad.ops import draw
 from localgrad.ops.creation import asarray
 from localgrad.ops.gather import take_along_axis
+from localgrad.ops.selection import where
 from localgrad.ops.shape import concat
 from localgrad.tensor import Tensor
 
@@ -114,7 +115,8 @@ def median(x: Any, axis: int | None = None, keepdims: bool = False) -> Tensor:
 
 
 def quantile(x: Any, q: Any, axis: int | None = None, keepdims: bool = False) -> Tensor:
-    """The value below which the part q of the elements lies, by linear interpolation.
+    """The value below which the part q of the elements lies, by linear interpolation; NaN where
+    one of them is.
 
     The axes of `q`, numbers between 0 and 1, come first in the result.
 
@@ -135,6 +137,10 @@ def quantile(x: Any, q: Any, axis: int | None = None, keepdims: bool = False) ->
     for low, high, weight in zip(below.flat, above.flat, (place - below).flat):
         first, second = ordered[(*lead, low)], ordered[(*lead, high)]
         results.append(first + (second - first) * float(weight) if weight else first)
+    last = ordered[(*lead, -1)]
+    unordered = xp.isnan(last.value)  # NaN comes last in a sort, and spoils every quantile
+    if unordered.any():
+        results = [where(unordered, last, r) for r in results]
     kept = [1] * x.ndim if whole else [*x.shape[:along], 1, *x.shape[along + 1 :]]
     shape = kept if keepdims else list(results[0].shape)
     return concat([r.reshape(1, *shape) for r in results]).reshape(*fractions.shape, *shape)
