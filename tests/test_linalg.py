@@ -95,6 +95,14 @@ def test_norm_at_zero_has_gradient_zero() -> None:
     assert x.grad.tolist() == [0.0, 0.0, 0.0]
 
 
+def test_an_element_of_zero_has_gradient_zero_where_powers_are_small() -> None:
+    x = lg.asarray(np.array([0.0, 4.0, 1.0]), requires_grad=True)
+    y = linalg.vector_norm(x, ord=0.5)
+    y.backward()
+    assert y.item() == 9.0
+    np.testing.assert_allclose(x.grad.numpy(), [0.0, 1.5, 3.0])
+
+
 def test_a_wide_qr_says_that_it_has_no_gradient() -> None:
     with pytest.raises(lg.GraphError, match="qr.*wide"):
         linalg.qr(lg.asarray(TALL.T.copy(), requires_grad=True))

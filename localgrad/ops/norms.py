@@ -28,8 +28,10 @@ norm_p = reduction(
     "norm_p",
     lambda x, axis=None, keepdims=False, p=3: xp.sum(abs(x) ** p, axis=axis, keepdims=keepdims)
     ** (1 / p),
-    x=lambda x, y, p: xp.sign(x) * (abs(x) / xp.where(y == 0, 1, y)) ** (p - 1),
-    kink="0 at x = 0",
+    x=lambda x, y, p: (
+        xp.sign(x) * (xp.where(x == 0, 1, abs(x)) / xp.where(y == 0, 1, y)) ** (p - 1)
+    ),
+    kink="0 at x = 0, and in every element that is 0",
     doc="(Σ|x|ᵖ)^(1/p).",
     example=lambda rng: ((rng.standard_normal((3, 4)) + 0.1,), {"axis": 1, "p": 3}),
 )
