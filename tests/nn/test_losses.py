@@ -272,3 +272,21 @@ def test_labels_none_of_which_counts_have_no_mean_and_send_zeros() -> None:
     loss = lg.nn.functional.nll_loss(logs, lg.asarray([-100, -100]))
     loss.backward()
     assert np.isnan(loss.item()) and not logs.grad.numpy().any()
+
+
+def test_the_curvature_of_huber_where_target_and_input_agree() -> None:
+    x = lg.asarray([0.0, 0.5, 3.0], requires_grad=True)
+    loss = lg.nn.functional.huber_loss(x, lg.asarray([0.0, 0.0, 0.0]), reduction="sum")
+    slope = lg.gradients(loss, x, create_graph=True)
+    assert slope.tolist() == [0.0, 0.5, 1.0]
+    assert lg.gradients(slope.sum(), x).tolist() == [1.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize("dim", [0, 1])
+def test_cosines_are_those_of_the_common_shape(dim: int) -> None:
+    drawn = np.random.default_rng(0)
+    compare_calls(
+        lambda a, b: lg.nn.functional.cosine_similarity(a, b, dim),
+        lambda a, b: torch.nn.functional.cosine_similarity(a, b, dim),
+        [drawn.standard_normal((4, 3)), drawn.standard_normal((1, 3))],
+    )

@@ -24,7 +24,9 @@ __all__ = [
 
 
 def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """⟨x₁, x₂⟩ / (max(‖x₁‖, eps) · max(‖x₂‖, eps)) along `dim`."""
+    """⟨x₁, x₂⟩ / (max(‖x₁‖, eps) · max(‖x₂‖, eps)) along `dim` of their common shape."""
+    if x1.shape != x2.shape:
+        x1, x2 = ops.broadcast_arrays(x1, x2)
     one = ops.clip(vector_norm(x1, axis=dim), eps)
     two = ops.clip(vector_norm(x2, axis=dim), eps)
     return ops.sum(x1 * x2, axis=dim) / (one * two)

@@ -212,9 +212,9 @@ def huber_loss(
     """½d² where |d| ≤ delta, else delta · (|d| − ½delta), d = input − target, times `weight`."""
     target = tensor(target)
     same_shape("huber_loss", input, target)
-    size = ops.abs(input - target)
-    inner = ops.minimum(size, delta)
-    losses = inner * (size - 0.5 * inner)
+    d = input - target
+    inner = ops.clip(d, -delta, delta)
+    losses = inner * (d - 0.5 * inner)
     return reduced(losses if weight is None else weighted("huber_loss", losses, weight), reduction)
 
 
