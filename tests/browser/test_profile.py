@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import localgrad as lg
 from localgrad import nn
 from tests.browser.conftest import Open
-from tests.browser.synthetic import transformer
+from tests.browser.synthetic import flat, transformer
 
 STEPS = 64
 
@@ -145,6 +146,11 @@ def test_a_block_with_a_nan_inside_is_marked(open_ledger: Open) -> None:
     assert marked.count() == 1
     marked.hover()
     assert page.locator(".tooltip").inner_text().startswith("blocks.3")
+
+
+def test_stretches_of_a_model_without_modules_are_named_by_whole_numbers(open_ledger: Open) -> None:
+    found = names(open_ledger(flat(2000)))
+    assert len(found) > 10 and all(re.fullmatch(r"\d+–\d+", name) for name in found)
 
 
 def test_names_keep_clear_of_each_other_and_of_the_border(open_ledger: Open) -> None:

@@ -18,7 +18,8 @@ export function openAll(app: App): void {
   app.store.set({ expanded });
   if (item) app.go(item);
   else app.fitAll(true);
-  if (closed) app.announce(`${plural(closed, "group")} stayed closed: there is no room to read ${closed === 1 ? "it" : "them"}. Select one and press E.`);
+  const [them, one] = closed === 1 ? ["it", "it"] : ["them", "one"];
+  if (closed) app.announce(`${plural(closed, "group")} stayed closed: there is no room to read ${them}. Select ${one} and press E.`);
 }
 
 export function closeAll(app: App): void {

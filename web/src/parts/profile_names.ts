@@ -65,7 +65,9 @@ function placed(names: Name[], x: ScaleBand<number>, width: number): Placed[] {
   };
   const isNumber = ({ own }: Name): boolean => /^\d+$/.test(own);
   names.forEach((name, index) => {
-    if (!isNumber(name)) place(shorten(name.own, Math.max(7, Math.round(x.step() / 4.6))), index);
+    const isRange = /^\d+–\d+$/.test(name.own); // half a number is none
+    const text = isRange ? name.own : shorten(name.own, Math.max(7, Math.round(x.step() / 4.6)));
+    if (!isNumber(name)) place(text, index);
   });
   const widest = Math.max(0, ...names.filter(isNumber).map((name) => widthOf(name.own)));
   const every = EVERY.find((step) => step * x.step() >= widest + GAP) ?? EVERY.at(-1)!;
