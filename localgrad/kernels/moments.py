@@ -7,13 +7,15 @@ at a join. The compiled version (`cpu/moments.py`) does the same in one pass.
 from __future__ import annotations
 
 import importlib.util
-from functools import cache
-from typing import Any
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any, NamedTuple
 
 import numpy
 
 SQUARE, TOTAL, ZEROS, NONFINITE, INNER = range(5)
 COLUMNS = 5
+REFUSED = -1.0
 
 
 def measure(x: Any, table: Any, index: int) -> float:
@@ -33,8 +35,15 @@ def measure(x: Any, table: Any, index: int) -> float:
 
 def join(parts: list[Any], total: Any, table: Any, first: int) -> float:
     """Write the moments of ``parts``, with ⟨part, total⟩, then ``total``'s, into rows from
-    ``first`` on; return ‖total − Σ parts‖².
+    ``first`` on; return ‖total − Σ parts‖², or REFUSED where they are not contiguous, of one size
+    and of one float type.
     """
+    kind, size = total.dtype, total.size
+    is_float = kind.char in "fd" and kind.isnative
+    alike = [a.dtype == kind and a.size == size and a.flags.c_contiguous for a in (total, *parts)]
+    if not is_float or not all(alike):
+        return REFUSED
+    *parts, total = [array.ravel() for array in (*parts, total)]
     gap = total.astype(numpy.float64)
     with numpy.errstate(all="ignore"):
         whole = gap.copy()
@@ -46,24 +55,47 @@ def join(parts: list[Any], total: Any, table: Any, first: int) -> float:
         return float(gap @ gap)
 
 
+def tiles(places: list[Any], sent: list[Any], rows: list[int], table: Any, first: int) -> bool:
+    """Whether each place of a sum, all of it together, holds just what was sent to it, whose
+    moments are in ``rows``; if so, write those of the contributions, with zeros around what was
+    sent, and then those of the sum into rows from ``first`` on.
+    """
+    if not all(map(same, places, sent)):
+        return False
+    found = table[rows]
+    found[:, INNER] = found[:, SQUARE]
+    last = first + len(rows)
+    table[last] = found.sum(0)
+    sizes = numpy.array([array.size for array in sent])
+    found[:, ZEROS] += sizes.sum() - sizes
+    table[first:last] = found
+    return True
+
+
 def same(x: Any, y: Any) -> bool:
     """Whether two arrays of one shape and dtype hold equal numbers, in whatever layout."""
     return bool((x == y).all())
 
 
-@cache
-def best(alone: bool = False) -> tuple[Any, Any, Any, Any]:
-    """``(measure, join, contiguous, same)``: compiled where Numba is installed.
+class Kernels(NamedTuple):
+    """The functions above, and ``contiguous(x)``: x, or a copy of it without holes."""
 
-    ``contiguous(x)`` is x, or a copy of it without holes. ``alone``: measure on one thread.
-    """
+    measure: Callable[..., float]
+    join: Callable[..., float]
+    tiles: Callable[..., bool]
+    contiguous: Callable[..., Any]
+
+
+@cache
+def best(alone: bool = False) -> Kernels:
+    """What runs: compiled where Numba is installed. ``alone``: measure on one thread."""
     if importlib.util.find_spec("numba") is None:
-        return measure, join, numpy.ascontiguousarray, same
-    from localgrad.kernels.cpu import moments
+        return Kernels(measure, join, tiles, numpy.ascontiguousarray)
+    from localgrad.kernels.cpu import moments as cpu
 
     if alone:
-        return moments.measure_alone, moments.join_alone, moments.contiguous, moments.same
-    return moments.measure, moments.join, moments.contiguous, moments.same
+        return Kernels(cpu.measure_alone, partial(cpu.join, threads=1), cpu.tiles, cpu.contiguous)
+    return Kernels(cpu.measure, cpu.join, cpu.tiles, cpu.contiguous)
 
 
 @cache

@@ -10,7 +10,15 @@ from typing import Any
 
 from localgrad.kernels import moments
 from localgrad.kernels import reference as xp
-from localgrad.kernels.moments import COLUMNS, INNER, NONFINITE, SQUARE, TOTAL, ZEROS
+from localgrad.kernels.moments import (
+    COLUMNS,
+    INNER,
+    NONFINITE,
+    REFUSED,
+    SQUARE,
+    TOTAL,
+    ZEROS,
+)
 from localgrad.ledger import arithmetic
 from localgrad.ledger.model import Stats
 
@@ -30,7 +38,7 @@ class Moments:
         self._room = 256
         self.sizes: list[int] = []
         self.latest = 0.0
-        self.measure, self.join, self.contiguous, self.same = moments.best(alone)
+        self.measure, self.join, self.tiles, self.contiguous = moments.best(alone)
 
     def add(self, array: Any) -> int:
         """Measure one array, in whatever layout it lies, and return its row."""
@@ -55,9 +63,30 @@ class Moments:
 
         The sum's own row follows theirs.
         """
+        first = len(self.sizes)
+        if {array.__class__ for array in (total, *parts)} == {ndarray}:
+            self.reserve(len(parts) + 1, total.size)
+            difference = self.join(parts, total, self.table, first)
+            if difference != REFUSED:
+                return first, difference
+            del self.sizes[first:]
         whole, *vectors = self._aligned([raw(array) for array in (total, *parts)])
-        first = self.reserve(len(parts) + 1, whole.size)
+        self.reserve(len(parts) + 1, whole.size)
         return first, self.join(vectors, whole, self.table, first)
+
+    def add_tiles(
+        self, places: list[Any], sent: list[Any], rows: list[int], size: int
+    ) -> int | None:
+        """Measure contributions to a sum of so many elements, each of one place of it, where the
+        places hold just what was sent, of which the rows are known. Returns the first of their
+        rows, which the sum's follows; None where that is not so.
+        """
+        first = self.reserve(len(rows) + 1, size)
+        are_arrays = {place.__class__ for place in places} == {ndarray}  # not single numbers
+        if are_arrays and self.tiles(places, sent, rows, self.table, first):
+            return first
+        del self.sizes[first:]
+        return None
 
     def _aligned(self, arrays: list[Any]) -> list[Any]:
         """The arrays as contiguous vectors with their elements in one common order and dtype."""
@@ -88,14 +117,6 @@ class Moments:
         for other in rows:
             whole += self.table[other]
         return row
-
-    def repeat(self, row: int) -> int:
-        """A row of its own for an array whose moments are known; it is the whole of its sum."""
-        copy = self.reserve(1, self.sizes[row])
-        own = self.table[copy]
-        own[:] = self.table[row]
-        own[INNER] = own[SQUARE]
-        return copy
 
     def widen(self, row: int, size: int) -> None:
         """The row stands for `size` elements, of which those that were not measured are zeros."""
@@ -157,7 +178,8 @@ def raw(array: Any) -> Any:
         array = xp.asarray(getattr(array, "value", array))
     char = array.dtype.char
     if char in "fd":
-        return array
+        is_plain = array.flags.aligned and array.dtype.isnative
+        return array if is_plain else array.astype(char)
     if char in "FD":
         return xp.ascontiguousarray(array).view("f" if char == "F" else "d")
     return array.astype("d" if char == "l" else "f")

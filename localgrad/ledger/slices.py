@@ -84,21 +84,17 @@ def _add_tiles(moments: Moments, parts: list[Slice], total: Any) -> tuple[list[i
 
     Where the sum holds just what was sent, the moments of both are the upstream's, known before.
     """
-    rows, sums, missing = [], [], 0.0
-    for part in parts:
-        place = total[part.key]
-        if part.row >= 0 and moments.same(place, part.upstream):
-            rows.append(moments.repeat(part.row))
-            sums.append(part.row)
-        else:
-            row, difference = moments.add_join([part.upstream], place)
-            rows.append(row)
-            sums.append(row + 1)  # a sum's row follows those of its parts
-            missing += difference
-    whole = moments.add_up(sums)
+    places, sent = [total[part.key] for part in parts], [part.upstream for part in parts]
+    first = moments.add_tiles(places, sent, [part.row for part in parts], total.size)
+    if first is not None:
+        whole = first + len(parts)
+        return list(range(first, whole)), whole, 0.0
+    joined = [moments.add_join([array], place) for array, place in zip(sent, places)]
+    rows = [row for row, _ in joined]
+    whole = moments.add_up([row + 1 for row in rows])  # a sum's row follows those of its parts
     for row in rows:
         moments.widen(row, total.size)
-    return rows, whole, missing
+    return rows, whole, sum([difference for _, difference in joined])
 
 
 def _is_tiled(shape: tuple[int, ...], keys: list[Any]) -> bool:

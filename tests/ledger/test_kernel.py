@@ -106,6 +106,64 @@ def test_same(implementation: object, dtype: str, layout: str) -> None:
     assert same(whole[:0], whole[:0])
 
 
+REFUSED = {
+    "two types": [np.ones(4, "float32"), np.ones(4)],
+    "two sizes": [np.ones(4), np.ones(5)],
+    "whole numbers": [np.ones(4, "int32")],
+    "complex": [np.ones(4, "complex64")],
+    "other byte order": [np.ones(4, ">f4")],
+    "holes": [np.ones(4), np.ones((4, 4))[:, 1]],
+    "turned": [np.ones((4, 3)).T],
+}
+
+
+@pytest.mark.parametrize("implementation", [reference, compiled])
+@pytest.mark.parametrize("arrays", REFUSED.values(), ids=REFUSED)
+def test_what_is_not_read_in_place_is_refused(
+    implementation: object, arrays: list[np.ndarray]
+) -> None:
+    table = np.zeros((3, reference.COLUMNS))
+    gap = implementation.join(arrays[:1], arrays[-1], table, 0)  # type: ignore[attr-defined]
+    assert gap == reference.REFUSED
+    assert not table.any()
+
+
+def test_elements_that_are_not_aligned() -> None:
+    x = np.frombuffer(b"?" + np.arange(5.0).tobytes(), np.float64, offset=1)
+    assert not x.flags.aligned
+    moments = Moments()
+    assert moments.stats(moments.add(x)).norm == pytest.approx(np.linalg.norm(x))
+    first, difference = moments.add_join([x, 2 * x], 3 * x)
+    assert difference == pytest.approx(0, abs=1e-12)
+    assert moments.stats(first).norm == pytest.approx(np.linalg.norm(x))
+
+
+@pytest.mark.parametrize("implementation", [reference, compiled])
+@pytest.mark.parametrize("shape", [(3, 4, 5), (40, 30, 50)])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_tiles(implementation: object, shape: tuple[int, ...], axis: int) -> None:
+    total = np.random.default_rng(axis).normal(size=shape).astype("float32")
+    total.flat[::7] = 0
+    places = np.split(total, [1, 2], axis)
+    sent = [np.array(place) for place in places]
+    table = np.full((8, reference.COLUMNS), 99.0)
+    for row, array in enumerate(sent):
+        reference.measure(array.ravel(), table, row)
+    rows = list(range(3))
+    assert implementation.tiles(places, sent, rows, table, 3)  # type: ignore[attr-defined]
+    alone = np.zeros((1, reference.COLUMNS))
+    for row, index in enumerate(rows):
+        whole = np.zeros_like(total)
+        np.split(whole, [1, 2], axis)[index][...] = sent[index]
+        reference.measure(whole.ravel(), alone, 0)
+        np.testing.assert_allclose(table[3 + row], alone[0], rtol=1e-6)
+    reference.measure(total.ravel(), alone, 0)
+    np.testing.assert_allclose(table[6], alone[0], rtol=1e-6)
+    assert (table[7] == 99.0).all()
+    sent[2].flat[-1] += 1
+    assert not implementation.tiles(places, sent, rows, table, 3)  # type: ignore[attr-defined]
+
+
 def test_a_vanishing_gradient_does_not_underflow() -> None:
     moments = Moments()
     row = moments.add(np.full(100, 1e-30, "float32"))

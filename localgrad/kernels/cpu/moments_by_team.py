@@ -13,7 +13,7 @@ from numba import njit
 
 from .emit import array_at
 from .host import CACHE
-from .moments import SHARED, added_up, join_task, joined, measure_alone, measure_task
+from .moments_in_blocks import SHARED, added_up, join_task, joined, measure_alone, measure_task
 from .team import on_team
 
 

@@ -18,9 +18,13 @@ from .host import CACHE
 from .layout import FLOATS
 
 _DATA = object.__basicsize__  # behind what every object begins with
-_AXES, _SHAPE, _FLAGS = _DATA + 8, _DATA + 16, _DATA + 48
+_AXES, _SHAPE, _STRIDES, _DTYPE, _FLAGS = (_DATA + offset for offset in (8, 16, 24, 40, 48))
+_CODES = object.__basicsize__ + 8  # of a dtype: its kind, its own and its byte order's letter
 _INT = 0xFFFFFFFF  # the number of axes and the flags are half a word
-_PLAIN = 0x0001 | 0x0100 | 0x0400  # C-contiguous, aligned, writeable
+_CONTIGUOUS, _ALIGNED = 0x0001, 0x0100
+_PLAIN = _CONTIGUOUS | _ALIGNED | 0x0400  # and writeable
+
+SINGLE, DOUBLE = (int.from_bytes(letters, "little") for letters in (b"ff=", b"fd="))
 
 
 @njit(cache=CACHE)
@@ -30,12 +34,63 @@ def data_of(place):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
+def length_of(place, axis):  # type: ignore[no-untyped-def]
+    return load(load(place + _SHAPE) + 8 * axis)
+
+
+@njit(cache=CACHE)
+def stride_of(place, axis):  # type: ignore[no-untyped-def]
+    return load(load(place + _STRIDES) + 8 * axis)
+
+
+@njit(cache=CACHE)
+def rows_over(place, axes):  # type: ignore[no-untyped-def]
+    """How many rows the array object has, counted over its first ``axes`` axes."""
+    count = 1
+    for axis in range(axes):
+        count *= length_of(place, axis)
+    return count
+
+
+@njit(cache=CACHE)
 def size_of(place):  # type: ignore[no-untyped-def]
     """How many elements the array object at ``place`` has."""
-    count, shape = 1, load(place + _SHAPE)
-    for axis in range(load(place + _AXES) & _INT):
-        count *= load(shape + 8 * axis)
-    return count
+    return rows_over(place, load(place + _AXES) & _INT)
+
+
+@njit(cache=CACHE)
+def kind_of(place):  # type: ignore[no-untyped-def]
+    """SINGLE or DOUBLE for an aligned array object of that type, 0 for any other."""
+    kind = load(load(place + _DTYPE) + _CODES) & 0xFFFFFF
+    is_aligned = load(place + _FLAGS) & _ALIGNED != 0
+    return kind if is_aligned and kind in (SINGLE, DOUBLE) else 0
+
+
+@njit(cache=CACHE)
+def is_contiguous(place):  # type: ignore[no-untyped-def]
+    return load(place + _FLAGS) & _CONTIGUOUS != 0
+
+
+@njit(cache=CACHE)
+def outer_axes(place, itemsize):  # type: ignore[no-untyped-def]
+    """How many axes are left where the last ones, which have no holes, are seen as one."""
+    axes = load(place + _AXES) & _INT
+    stretch = itemsize
+    while axes > 0 and stride_of(place, axes - 1) == stretch:
+        axes -= 1
+        stretch *= length_of(place, axes)
+    return axes
+
+
+@njit(cache=CACHE)
+def row_of(place, row, axes):  # type: ignore[no-untyped-def]
+    """Where that row begins."""
+    found = data_of(place)
+    for axis in range(axes - 1, -1, -1):
+        length = length_of(place, axis)
+        found += row % length * stride_of(place, axis)
+        row //= length
+    return found
 
 
 @njit(cache=CACHE)
