@@ -52,12 +52,12 @@ def input_scratch(
     panels = g.groups * -(-inputs // width)
     packed = panels * g.kernel_h * g.kernel_w * outputs * width
     band = (rows + high_h - low_h) * columns * g.out_channels
-    return size * (packed + threads * (band + g.width * width * _flat(g) + 64))
+    return size * (packed + threads * (band + width * _tile_rows(g, rows) + 64))
 
 
-def _flat(g: Geometry) -> int:
-    """A one-tap unit-stride image is treated as one long row."""
-    return g.height if g.kernel_h * g.kernel_w == 1 else 1
+def _tile_rows(g: Geometry, rows: int) -> int:
+    """A tile holds a row or a column of dx; a one-tap unit-stride image is one long row."""
+    return g.width * g.height if g.kernel_h * g.kernel_w == 1 else max(g.width, rows)
 
 
 @njit(cache=CACHE)
@@ -86,6 +86,37 @@ def _row_by_taps(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
+def _by_columns(  # type: ignore[no-untyped-def]
+    c, c_row, c_column, tile, valid, direct, lines, length, a, b, merged, g, phase_h, phase_w,
+    columns, narrow, zero,
+):
+    """Rows of dx, a column at a time: those of a narrow dy are too short for the microkernel.
+
+    ``a`` is where the first tap finds upstream column 0 of the first row.
+    """
+    size, width = size_of(zero), width_of(zero)
+    out_channels, kernel_w, groups, out_w = g[4], g[6], g[13], g[15]
+    outputs = out_channels // groups
+    _, step_h, count_h, _, move_h = phase_h
+    _, step_w, count_w, base_w, move_w = phase_w
+    for column in range(length):
+        meets = column + base_w
+        lowest = max((meets - out_w + move_w) // move_w, 0)
+        highest = min(meets // move_w + 1, count_w) if meets >= 0 else 0
+        tap = kernel_w - 1 - lowest if merged else lowest * step_w
+        place = c + column * c_column * size
+        target, target_row = (place, c_row) if direct else (tile, width)
+        reduce_product(zero, (
+            lines, target, target_row, a + (meets - lowest * move_w) * out_channels * size,
+            columns * out_channels, 1, b + tap * outputs * width * size, width, outputs,
+            count_h, -move_h * columns * out_channels, step_h * kernel_w * outputs * width,
+            max(highest - lowest, 0), -move_w * out_channels,
+            -outputs * width if merged else step_w * outputs * width, 0, narrow))
+        if not direct:
+            copy_tile(place, c_row, tile, width, lines, valid, zero)
+
+
+@njit(cache=CACHE)
 def _task(  # type: ignore[no-untyped-def]
     dy, channels_last, weight, dx, g, rows, table_h, table_w, low_h, high_h, low_w, columns, work,
     thread, threads,
@@ -98,10 +129,10 @@ def _task(  # type: ignore[no-untyped-def]
     taps = kernel_h * kernel_w
     depth = taps * outputs
     panels = (inputs + width - 1) // width
-    tile_rows = height if taps == 1 else 1
+    tile_rows = width_in * height if taps == 1 else max(width_in, rows)
     band_elements = (rows + high_h - low_h) * columns * out_channels
     band = work + (groups * panels * depth * width
-                   + thread * (band_elements + width_in * width * tile_rows + 64)) * size
+                   + thread * (band_elements + width * tile_rows + 64)) * size
     tile = band + band_elements * size
 
     # Taps of a unit dilation and stride lie side by side, though they run backwards in dy: with the
@@ -147,6 +178,7 @@ def _task(  # type: ignore[no-untyped-def]
                 run, taps_w, back_w = kernel_w * outputs, 1, kernel_w - 1
             # An image much larger than dy would multiply mostly zeros.
             by_taps = 4 * length > 5 * out_w and not flat
+            by_columns = by_taps and lines > 2 * out_w and 4 * steps_h <= 5 * out_h
             by_pieces = merged and stride_h == 1 and not by_taps and 4 * height <= 5 * out_h \
                 and depth * width * size > PANEL
             for number in range(groups * panels):
@@ -164,6 +196,16 @@ def _task(  # type: ignore[no-untyped-def]
                         start + ((base_h - low_h) * columns + base_w - back_w - low_w)
                         * out_channels * size, out_channels, columns * out_channels,
                         back_h, b, kernel_h, run, 0, narrow, zero)
+                    continue
+                if by_columns:
+                    _by_columns(
+                        address(dx) + (((image * height + first * stride_h + phase_h) * width_in
+                                        + phase_w) * channels + group * inputs + panel * width)
+                        * size, stride_h * width_in * channels, stride_w * channels, tile, valid,
+                        direct, lines, length,
+                        start + (((base_h - low_h) * columns - low_w) * out_channels
+                                 + group * outputs) * size,
+                        b, merged, g, table_h[phase_h], table_w[phase_w], columns, narrow, zero)
                     continue
                 for line in range(lines):
                     # Only those rows of the kernel count that meet a row of dy.
