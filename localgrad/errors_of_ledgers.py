@@ -104,6 +104,14 @@ def graph_gone(cause: Exception) -> GraphError:
     )
 
 
+def too_old(what: str, needed: str, present: str) -> LedgerError:
+    """PyTorch's engine cannot do this in the version that is installed."""
+    return LedgerError(
+        f"{what} needs PyTorch {needed} or newer; this is {present}.\n"
+        f"  Everything else a ledger tells does not: pip install 'torch>={needed}' for this."
+    )
+
+
 def bad_index(index: object, shape: Iterable[int]) -> LedgerError:
     """An element that the target does not have."""
     return LedgerError(

@@ -15,7 +15,7 @@ from localgrad.torch.forward import Call
 from localgrad.torch.modules import joined, plain_name
 from localgrad.torch.recorder import Recorder
 from localgrad.torch.sweep import Sweep
-from localgrad.torch.walk import Entry, metadata
+from localgrad.torch.walk import Entry
 
 
 class Describe:
@@ -150,7 +150,7 @@ class Describe:
     def _value(self, record: NodeRecord, sweep: Sweep, index: int, slot: int) -> None:
         """Shape, dtype, statistics and units of one output."""
         entry = sweep.graph.entries[index]
-        known = metadata(entry.node, slot)
+        known = entry.known(slot)
         if known is not None:
             record.shape = list(known.shape)
             record.dtype = str(known.dtype).removeprefix("torch.")

@@ -172,8 +172,8 @@ class Ledger(BaseLedger):
         """Parameter name -> the exact part of its gradient that came through that edge.
 
         The sweep is linear in what it begins with, so it is run again from the edge's source with
-        this one contribution. Needs level "edges" or "values", which keep the graph. Raises where
-        the recorded values were changed meanwhile.
+        this one contribution. Needs level "edges" or "values", which keep the graph, and
+        PyTorch 2.5. Raises where the recorded values were changed meanwhile.
         """
         from localgrad.torch.through import through
 

@@ -25,7 +25,7 @@ from torch import Tensor
 from localgrad.torch.joins import Held, Join, Sent, Target, is_same, reconciled, slices
 from localgrad.torch.names import passes_through, rearranges
 from localgrad.torch.statistics import Meter
-from localgrad.torch.walk import Entry, Graph
+from localgrad.torch.walk import TELLS_SHAPES, Entry, Graph, Known
 
 _LEAF, _JOIN, _VIEW = range(3)  # what is done with a contribution when it is sent
 
@@ -176,6 +176,8 @@ class Sweep:
         """The one argument of a node that only rearranges, where that is measured anyway."""
         if not rearranges(entry.op) or self._gathers or self.level == "values":
             return None
+        if not TELLS_SHAPES:  # nothing but a hook does
+            return None
         (target,) = entry.targets
         joins = self._held, self._slices
         if target is None or any(t in known for t in (target, (index, 0)) for known in joins):
@@ -215,6 +217,7 @@ class Sweep:
         measure, known, arrived, held = self.meter.add, self._known, self.arrived, self._held
         done, lock = self.done, self._lock
         keeps, bare = self.level == "values", not self.differentiable
+        seen = None if TELLS_SHAPES else self.graph.entries[index].seen
 
         def before(upstream: tuple[Tensor | None, ...]) -> None:
             with lock:
@@ -224,6 +227,8 @@ class Sweep:
                     if total is None:
                         continue
                     target = index, slot
+                    if seen is not None:
+                        seen[slot] = Known(total.shape, total.dtype)
                     if not bare:
                         total = total.detach()
                     if held.get(target):

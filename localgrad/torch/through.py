@@ -18,12 +18,18 @@ from localgrad.torch.joins import Sent, Target, fitted
 from localgrad.torch.sweep import Sweep
 from localgrad.torch.walk import Entry
 
+#: Whether a sweep may begin at a node, of which no tensor is left; in PyTorch 2.4 it may not.
+BEGINS_INSIDE = "GradientEdge" in str(torch.autograd.grad.__annotations__["outputs"])
+
 
 def through(build: Build, number: int) -> dict[str, Tensor]:
     """Return parameter name -> the part of its gradient that came through edge ``number``.
 
-    Raises `GraphError` where the graph was freed, or its values were changed since.
+    Raises `GraphError` where the graph was freed, or its values were changed since, and
+    `LedgerError` where PyTorch is too old to begin a sweep inside of a graph.
     """
+    if not BEGINS_INSIDE:
+        raise errors.too_old("through()", "2.5", torch.__version__)
     edge = build.record.edges[number]
     key = build.keys[edge.source]
     sweep = build.recorder.sweeps[key[0]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.autograd.function import BackwardCFunction
@@ -17,12 +17,26 @@ from localgrad.torch.forward import Log
 
 ACCUMULATE = "torch::autograd::AccumulateGrad"
 
+#: Whether a node tells the shapes of its outputs; in PyTorch 2.4 none does.
+TELLS_SHAPES = hasattr(torch.zeros((), requires_grad=True).clone().grad_fn, "_input_metadata")
+
 _names: dict[type, str] = {}  # of the nodes of a class of PyTorch's own
+
+
+class Known(NamedTuple):
+    """What is known of an output."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
 
 
 @dataclass(slots=True)
 class Entry:
-    """One node of PyTorch's graph. ``targets`` are (index, slot) of its inputs, or None."""
+    """One node of PyTorch's graph. ``targets`` are (index, slot) of its inputs, or None.
+
+    seen: by output, a gradient's shape and dtype, which are the output's, in versions of PyTorch
+    whose nodes do not tell these themselves.
+    """
 
     node: Any
     op: str
@@ -30,6 +44,7 @@ class Entry:
     order: tuple[int, ...]
     targets: list[tuple[int, int] | None] = field(default_factory=list)
     variable: Any = None
+    seen: dict[int, Known] = field(default_factory=dict)
 
     @property
     def is_leaf(self) -> bool:
@@ -44,8 +59,13 @@ class Entry:
         """The shape of one output of the operation, where PyTorch knows it."""
         if self.variable is not None:
             return tuple(self.variable.shape)
-        known = metadata(self.node, slot)
+        known = self.known(slot)
         return None if known is None else tuple(known.shape)
+
+    def known(self, slot: int) -> Any:
+        """Shape and dtype of an output; None if unknown."""
+        told = getattr(self.node, "_input_metadata", None) if TELLS_SHAPES else None
+        return told[slot] if told is not None and slot < len(told) else self.seen.get(slot)
 
 
 class Graph:
@@ -110,12 +130,6 @@ class Graph:
         order = (*below[:-1], 0, number, 1) if below else (number, 1)
         self.entries.append(Entry(node, name, log, order, [], variable))
         return index
-
-
-def metadata(node: Any, slot: int) -> Any:
-    """Shape and dtype of an output, as the engine checks gradients against it; None if unknown."""
-    known = getattr(node, "_input_metadata", None)
-    return known[slot] if known is not None and slot < len(known) else None
 
 
 def roots_of(outputs: Any) -> list[tuple[Any, int]]:
