@@ -323,10 +323,13 @@ def test_an_update_finds_where_arrays_lie() -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_nan_and_inf_go_through(bad: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    x = normal(64, 200).astype("f4")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_nan_and_inf_go_through(
+    bad: float, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = normal(64, 200).astype(dtype)
     x[3, 5] = bad
-    weight = normal(100, 200).astype("f4")
+    weight = normal(100, 200).astype(dtype)
     for f in (
         lambda a: F.linear(a, lg.asarray(weight)),
         lambda a: F.relu(a),
@@ -341,7 +344,7 @@ def test_nan_and_inf_go_through(bad: float, monkeypatch: pytest.MonkeyPatch) -> 
         np.testing.assert_array_equal(np.isnan(fast), np.isnan(slow))
         finite = np.isfinite(slow)
         np.testing.assert_array_equal(np.isfinite(fast), finite)
-        close(fast[finite], slow[finite], "float32")
+        close(fast[finite], slow[finite], dtype)
 
 
 def test_fixed_statistics_send_nothing_of_a_nan_back(monkeypatch: pytest.MonkeyPatch) -> None:
