@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+from functools import lru_cache
 from math import prod
 from sys import getrefcount
 
@@ -52,21 +53,24 @@ _shelves: dict[int, Shelf] = {}
 _handed = itertools.count()
 
 
-def _rounded(size: int) -> int:
-    """The size class: within an eighth above ``size``."""
+@lru_cache(maxsize=4096)  # a training step asks the same again
+def _size_class(shape: tuple[int, ...], dtype: np.dtype) -> int:
+    """Bytes of a slab for such an array: within an eighth above its own; 0 if it is small."""
+    size = prod(shape) * dtype.itemsize
+    if size < SMALLEST:
+        return 0
     step = 1 << max(size.bit_length() - 4, 12)
     return -(-size // step) * step
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """An uninitialised C-contiguous array, on a cache line, in memory that was used before."""
-    size = prod(shape) * dtype.itemsize
-    if size < SMALLEST:
+    kind = _size_class(shape, dtype)
+    if kind == 0:
         return np.empty(shape, dtype)
     period, place = divmod(next(_handed), PERIOD)
     if place == 0:
         _release_since(period - 1)
-    kind = _rounded(size)
     shelf = _shelves.get(kind)
     if shelf is None:
         shelf = _shelves[kind] = Shelf()

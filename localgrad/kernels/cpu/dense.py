@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -101,22 +103,43 @@ def _backward(  # type: ignore[no-untyped-def]
                               scratch), threads)
 
 
+class Plan(NamedTuple):
+    """How a product of one shape is made; a training step asks the same again."""
+
+    threads: int
+    scratch: int  #: bytes of each thread
+    whole: int  #: bytes of all of them
+    by_rows: bool  #: whether each thread sums the weight's gradient over rows of its own
+
+
+@lru_cache(maxsize=1024)
+def _plan(m: int, n: int, k: int, dtype: np.dtype, threads: int) -> Plan:
+    """For (m, k) inputs and (m, n) outputs; compiles what they need, or loads it."""
+    prepare(dtype)
+    threads = threads if m * n * k >= SMALL else 1
+    scratch = max(scratch_bytes(rows, columns, dtype.itemsize)
+                  for rows, columns in ((k, n), (n, k), (m, k)))
+    # The weight's product either shares out the weights, and every thread reads all rows of both
+    # operands, or the rows, and the threads' results are added: whichever moves less.
+    by_rows = threads > 1 and m * (n + k) > 2 * n * (k + 1)
+    partial = (n * k + n) * dtype.itemsize if by_rows else 0
+    return Plan(threads, scratch, (scratch + partial) * threads, by_rows)
+
+
 def linear(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None, relu: bool = False
 ) -> np.ndarray:
     """``y[..., o] = bias[o] + sum over i of x[..., i] weight[o, i]``, then relu if asked."""
-    prepare(x.dtype)
     n, k = weight.shape
     shape = (*x.shape[:-1], n)
     y = arena.empty(shape, x.dtype)
     if y.size:
+        m = prod(shape[:-1])
+        plan = _plan(m, n, k, x.dtype, pool.threads)
         x, weight = contiguous(x), contiguous(weight)
         held = weight.reshape(-1) if bias is None else contiguous(bias)
-        threads = pool.threads if y.size * k >= SMALL else 1
-        m = prod(shape[:-1])
-        scratch = scratch_bytes(k, n, x.itemsize)
         _forward(x.reshape(m, k), weight, held, bias is not None, y.reshape(m, n),
-                 RELU if relu else 0, workspace(scratch * threads), scratch, threads)
+                 RELU if relu else 0, workspace(plan.whole), plan.scratch, plan.threads)
     return y
 
 
@@ -130,24 +153,18 @@ def linear_backward(
 
     ``wants`` says which of the three are asked for; the others are None.
     """
-    prepare(x.dtype)
     n, k = weight.shape
     shape, dtype = x.shape, x.dtype
     m = prod(shape[:-1])
+    plan = _plan(m, n, k, dtype, pool.threads)
     upstream = contiguous(upstream).reshape(m, n)
     x, weight = contiguous(x).reshape(m, k), contiguous(weight)
     none = upstream[:0]
     dx = arena.empty((m, k), dtype) if wants[0] else none
     dweight = arena.empty((n, k), dtype) if wants[1] else none
     dbias = np.zeros(n, dtype) if wants[2] else upstream.reshape(-1)[:0]
-    threads = pool.threads if m * n * k >= SMALL else 1
-    # The weight's product either shares out the weights, and every thread reads all rows of both
-    # operands, or the rows, and the threads' results are added: whichever moves less.
-    by_rows = threads > 1 and wants[1] and m * (n + k) > 2 * n * (k + 1)
-    scratch = max(scratch_bytes(rows, k, x.itemsize) for rows in (n, m))
-    partial = (n * k + n) * x.itemsize if by_rows else 0
     _backward(upstream, x, weight, dx, dweight, dbias,
-              wants[0] + 2 * wants[1] + 4 * wants[2], by_rows,
-              workspace((scratch + partial) * threads), scratch, threads)
+              wants[0] + 2 * wants[1] + 4 * wants[2], plan.by_rows, workspace(plan.whole),
+              plan.scratch, plan.threads)
     return (dx.reshape(shape) if wants[0] else None,
             dweight if wants[1] else None, dbias if wants[2] else None)
