@@ -43,7 +43,12 @@ def rms(square: float, size: int) -> float:
 
 def cancels(total: float, norms: float, dtype: str) -> bool:
     """Whether contributions whose norms add up to ``norms`` left nothing but rounding."""
-    return norms > 0 and total <= _ROUNDING_ERRORS * rounding(dtype) * norms
+    return norms > 0 and total <= remainder(norms, dtype)
+
+
+def remainder(norms: float, dtype: str) -> float:
+    """The most that rounding leaves of a sum that is zero, of terms whose norms are ``norms``."""
+    return _ROUNDING_ERRORS * rounding(dtype) * norms
 
 
 def share(inner: float, square: float) -> float | None:

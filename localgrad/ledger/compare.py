@@ -10,13 +10,12 @@ from typing import Any
 
 from localgrad import errors_of_ledgers as errors
 from localgrad.kernels import reference as xp
+from localgrad.ledger import arithmetic
 from localgrad.ledger.model import Alignment, Comparison, EdgeRecord, LedgerRecord, NodeRecord
 from localgrad.ledger.paths import place_of
 from localgrad.ledger.vocabulary import alike
 
 _REARRANGING = {"reshape", "permute", "getitem", "expand"}
-
-
 def compare(a: LedgerRecord, b: LedgerRecord, tolerance: float = 1e-3) -> LedgerRecord:
     """Return ``a`` with ``compare`` set: ``b``, the alignment, and the first divergent edge.
 
@@ -26,7 +25,10 @@ def compare(a: LedgerRecord, b: LedgerRecord, tolerance: float = 1e-3) -> Ledger
     alignment = align(a, b)
     if not alignment.nodes:
         raise errors.mixed_formats(f"{a.title} and {b.title}")
-    differences = [difference(a.edges[i], b.edges[j]) for i, j in alignment.edges]
+    differences = [
+        difference(a.edges[i], b.edges[j], max(_rounding(a, a.edges[i]), _rounding(b, b.edges[j])))
+        for i, j in alignment.edges
+    ]
     first = next(
         (
             i
@@ -51,8 +53,9 @@ def align(a: LedgerRecord, b: LedgerRecord) -> Alignment:
     pairs: dict[int, int] = {}
     taken: set[int] = set()
     for key in (_exactly, _by_shape, _by_module):
-        there = _keyed((node for node in b.nodes if node.id not in taken), key)
-        here = _keyed((node for node in a.nodes if node.id not in pairs), key)
+        order = -1 if key is _by_module else 1  # what a module returns is its last operation
+        there = _keyed((node for node in b.nodes[::order] if node.id not in taken), key)
+        here = _keyed((node for node in a.nodes[::order] if node.id not in pairs), key)
         for name, node in here.items():
             if name in there:
                 pairs[node] = there[name]
@@ -72,8 +75,11 @@ def align(a: LedgerRecord, b: LedgerRecord) -> Alignment:
     return Alignment(sorted(pairs.items()), edges)
 
 
-def difference(a: EdgeRecord, b: EdgeRecord) -> float | None:
-    """Relative difference of two contributions, of their norms where they were not kept."""
+def difference(a: EdgeRecord, b: EdgeRecord, rounding: float = 0.0) -> float | None:
+    """Relative difference of two contributions, of their norms where they were not kept.
+
+    A difference no larger than ``rounding`` is none.
+    """
     if a.contribution is not None and b.contribution is not None and a.size == b.size:
         here, there = (xp.ravel(xp.asarray(e.contribution)) for e in (a, b))
         gap = _norm(here - there)
@@ -84,10 +90,24 @@ def difference(a: EdgeRecord, b: EdgeRecord) -> float | None:
         if a.norm == b.norm or (math.isnan(a.norm) and math.isnan(b.norm)):
             return 0.0
         gap, scale = abs(a.norm - b.norm), max(abs(a.norm), abs(b.norm))
-    if not scale:
+    if not scale or gap <= rounding:
         return 0.0
     ratio = gap / scale
     return math.inf if math.isnan(ratio) else ratio
+
+
+def _rounding(record: LedgerRecord, edge: EdgeRecord) -> float:
+    """What rounding may leave of a contribution that adds up elements to exactly zero.
+
+    A bias of attention's keys or before batch norm has no gradient: √n of the upstream norm
+    bounds the sum of n of its elements, and the rounding of that is what arrives there.
+    """
+    consumer = record.nodes[edge.consumer]
+    upstream = consumer.upstream
+    if upstream is None or not 0 < edge.size < upstream.size or not math.isfinite(upstream.norm):
+        return 0.0
+    bound = math.sqrt(upstream.size / edge.size) * upstream.norm
+    return arithmetic.remainder(bound, consumer.dtype)
 
 
 def _exactly(node: NodeRecord) -> Hashable:

@@ -70,6 +70,22 @@ def test_a_tolerance_decides_what_differs() -> None:
     assert found is not None and found.first_divergence is None
 
 
+def test_what_rounding_left_of_a_gradient_that_is_zero_does_not_differ() -> None:
+    def run(dtype: str) -> lg.Ledger:
+        lg.manual_seed(0)
+        model = lg.nn.Sequential(lg.nn.Linear(6, 6), lg.nn.BatchNorm1d(6), lg.nn.Tanh())
+        x = lg.asarray(np.random.default_rng(0).normal(size=(64, 6)).astype(dtype))
+        with lg.Ledger(model.double() if dtype == "float64" else model) as ledger:
+            (model(x) ** 3).mean().backward()
+        return ledger
+
+    a, b = run("float32"), run("float64")
+    norms = [r.of("0.bias").upstream.norm for r in (a, b)]  # batch norm takes every shift away
+    assert 0 < norms[1] < 1e-6 * norms[0]
+    found = lg.Ledger.compare(a, b).compare
+    assert found is not None and found.first_divergence is None, found.message
+
+
 def test_runs_with_other_nodes_are_aligned_as_far_as_they_go() -> None:
     a, b = record(), record(extra=True)
     found = lg.Ledger.compare(a, b).compare
