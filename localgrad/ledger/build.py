@@ -11,7 +11,7 @@ from typing import Any
 from localgrad.graph.node import Node
 from localgrad.ledger import arithmetic, birth
 from localgrad.ledger.absence import NOT_IN_GRAPH, explain_absences
-from localgrad.ledger.cuts import OpenCut
+from localgrad.ledger.cuts import OpenCut, Origin
 from localgrad.ledger.describe import describe, reduced_axes
 from localgrad.ledger.measure import enrich
 from localgrad.ledger.model import (
@@ -138,8 +138,8 @@ class Build:
         swept = [set(page) for page in self.recorder.sweeps]
         for opened in self.recorder.cuts.cuts.values():
             consumers = [
-                (node, argument, sweep)
-                for node, argument in opened.consumers
+                (node, argument, sweep, origin)
+                for (node, argument), origin in opened.consumers.items()
                 for sweep, page in enumerate(swept)
                 if node in page
             ]
@@ -158,17 +158,19 @@ class Build:
             if consumers or self._is_loss_cut(opened):
                 cut.parameters = self._behind(opened.sources)
             self.record.cuts.append(cut)
-            for node, argument, sweep in consumers:
-                self._cut_edge(known, self.record.nodes[self.ids[node, sweep]], node, argument)
+            for node, argument, sweep, origin in consumers:
+                consumer = self.record.nodes[self.ids[node, sweep]]
+                self._cut_edge(origin, consumer, node, argument)
 
     def _is_loss_cut(self, opened: OpenCut) -> bool:
         """Whether nothing can be followed: no sweep began, or numbers left for NumPy."""
         return opened.reason == "flat" or opened.op == "numpy" or not self.recorder.sweeps
 
     def _cut_edge(
-        self, sources: list[int], consumer: NodeRecord, node: Node, argument: int
+        self, origin: Origin, consumer: NodeRecord, node: Node, argument: int
     ) -> None:
-        for source in sources[:1]:
+        source = self.last_id(origin.source)
+        if source is not None:
             name = f"x{argument}" if node.op.variadic else node.op.arguments[argument]
             edge = EdgeRecord(len(self.record.edges), source, consumer.id, argument, name, cut=True)
             self._join(edge, self.record.nodes[source], consumer)

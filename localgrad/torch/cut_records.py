@@ -10,7 +10,7 @@ from torch import Tensor
 from localgrad.ledger.model import Cut, EdgeRecord, NodeRecord
 from localgrad.ledger.vocabulary import canonical
 from localgrad.torch import names
-from localgrad.torch.cuts import OpenCut
+from localgrad.torch.cuts import OpenCut, Origin
 from localgrad.torch.recorder import Recorder
 from localgrad.torch.sweep import Sweep
 from localgrad.torch.walk import ACCUMULATE
@@ -63,12 +63,12 @@ def record_cuts(build: Build) -> None:
     }
     for opened in build.recorder.watch.cuts.cuts.values():
         used = [
-            (build.node(*positions[id(log), number]), argument)
-            for number, log, argument in opened.consumers
+            (build.node(*positions[id(log), number]), argument, origin)
+            for number, log, argument, origin in opened.consumers
             if (id(log), number) in positions
         ]
         used += [
-            (build.record.nodes[build.lost[id(lost)]], 0)
+            (build.record.nodes[build.lost[id(lost)]], 0, lost.behind[opened])
             for lost in build.recorder.lost
             if opened in lost.behind
         ]
@@ -92,7 +92,7 @@ def record_cuts(build: Build) -> None:
                 )
 
 
-def _record(build: Build, opened: OpenCut, used: list[tuple[NodeRecord, int]]) -> None:
+def _record(build: Build, opened: OpenCut, used: list[tuple[NodeRecord, int, Origin]]) -> None:
     sources = [build.id_of(source) for source in opened.sources.values()]
     known = [identity for identity in sources if identity is not None]
     cut = Cut(
@@ -107,8 +107,9 @@ def _record(build: Build, opened: OpenCut, used: list[tuple[NodeRecord, int]]) -
     if used or opened.escaped:
         cut.parameters = behind(build, opened.sources.values())
     build.record.cuts.append(cut)
-    for consumer, argument in used:
-        for source in known[:1]:
+    for consumer, argument, origin in used:
+        source = build.id_of(origin.source)
+        if source is not None:
             name = names.argument_name(consumer.op, argument)
             build.attach(
                 EdgeRecord(len(build.record.edges), source, consumer.id, argument, name, cut=True)

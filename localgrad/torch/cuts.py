@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 _DETACHING = frozenset({"detach", "detach_", "data", "tensor", "as_tensor", "detach_copy"})
 _SHAPE_ONLY = ("_like", "new_")
+
+
+class Origin(NamedTuple):
+    """Where a value without a way back comes from."""
+
+    source: Any  # a node of the graph, or a leaf
+    itself: bool  # the very value that left the graph; nothing was computed from it since
 
 
 class OpenCut:
@@ -43,13 +50,15 @@ class OpenCut:
         self.module = module
         self.escaped = False  # a value went on to Python or NumPy, where nobody can follow it
         self.sources: dict[int, Any] = {}  # by id: nodes of the graph, or leaves
-        self.consumers: list[tuple[int, Log, int]] = []  # number of the node, and the argument
+        # Number of the node, the argument, and what the value given there comes from.
+        self.consumers: list[tuple[int, Log, int, Origin]] = []
 
-    def take(self, source: Tensor) -> None:
+    def take(self, source: Tensor) -> Any:
         if source.grad_fn is None and source._base is not None:  # a view, made under no_grad
             source = source._base
         behind = source if source.grad_fn is None else source.grad_fn
         self.sources[id(behind)] = behind
+        return behind
 
 
 class CutWatch:
@@ -57,7 +66,7 @@ class CutWatch:
 
     def __init__(self) -> None:
         self.cuts: dict[tuple[Any, str], OpenCut] = {}
-        self.living: dict[int, tuple[Any, tuple[OpenCut, ...]]] = {}
+        self.living: dict[int, tuple[Any, dict[OpenCut, Origin]]] = {}
 
     def constant(
         self,
@@ -70,18 +79,18 @@ class CutWatch:
         """``result`` was computed without a node: it opens a cut, or carries one on."""
         if op.endswith(_SHAPE_ONLY[0]) or op.startswith(_SHAPE_ONLY[1]):
             return
-        carried: dict[OpenCut, None] = {}
+        carried: dict[OpenCut, Origin] = {}
         for tensor in inputs:
             if not isinstance(tensor, Tensor) or tensor is result:
                 continue
             if tensor.requires_grad:
                 opened = self._open(_reason(op, result), op, result, place, module)
-                opened.take(tensor)
-                carried[opened] = None
+                carried[opened] = Origin(opened.take(tensor), op in _DETACHING)
             elif self.living:
-                carried.update(dict.fromkeys(self.behind(tensor)))
+                for opened, origin in self.behind(tensor).items():
+                    carried[opened] = Origin(origin.source, False)
         if carried:
-            self._follow(result, tuple(carried))
+            self._follow(result, carried)
 
     def into_python(
         self, op: str, tensor: Tensor, place: Place | None, module: ModuleCall | None
@@ -97,17 +106,17 @@ class CutWatch:
     def used(self, number: int, log: Log, inputs: list[Tensor]) -> None:
         """Note which arguments of a new node come from a cut."""
         for position, tensor in enumerate(inputs):
-            for opened in self.behind(tensor):
-                opened.consumers.append((number, log, position))
+            for opened, origin in self.behind(tensor).items():
+                opened.consumers.append((number, log, position, origin))
 
     def worth_following(self, inputs: list[Tensor]) -> bool:
         """Whether a result without a gradient, of a call that made nodes, came from the graph."""
         return any(tensor.requires_grad for tensor in inputs)
 
-    def behind(self, tensor: Tensor) -> tuple[OpenCut, ...]:
-        """The cuts that ``tensor`` comes from."""
+    def behind(self, tensor: Tensor) -> dict[OpenCut, Origin]:
+        """The cuts that ``tensor`` comes from; of several values cut at one line, the last."""
         found = self.living.get(id(tensor))
-        return found[1] if found is not None and found[0]() is tensor else ()
+        return found[1] if found is not None and found[0]() is tensor else {}
 
     def _open(
         self, reason: str, op: str, value: Tensor, place: Place | None, module: ModuleCall | None
@@ -117,11 +126,11 @@ class CutWatch:
             self.cuts[key] = OpenCut(reason, op, tuple(value.shape), place, module)
         return self.cuts[key]
 
-    def _follow(self, tensor: Tensor, cuts: tuple[OpenCut, ...]) -> None:
+    def _follow(self, tensor: Tensor, cuts: dict[OpenCut, Origin]) -> None:
         key, living = id(tensor), self.living
         known = self.behind(tensor)
         gone = weakref.ref(tensor, lambda _: living.pop(key, None))
-        living[key] = gone, tuple(dict.fromkeys((*known, *cuts)))
+        living[key] = gone, {**known, **cuts}
 
 
 def _reason(op: str, result: Tensor) -> str:

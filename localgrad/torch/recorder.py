@@ -24,7 +24,7 @@ from torch.overrides import _get_current_function_mode_stack, _pop_mode, _push_m
 
 from localgrad import errors_of_ledgers as errors
 from localgrad.ledger.thresholds import Thresholds
-from localgrad.torch.cuts import OpenCut
+from localgrad.torch.cuts import OpenCut, Origin
 from localgrad.torch.forward import Change, Log, Watch
 from localgrad.torch.joins import Target
 from localgrad.torch.modules import ModuleTracker
@@ -43,7 +43,7 @@ class Lost(NamedTuple):
     tensor: Tensor
     place: Place | None
     row: int
-    behind: tuple[OpenCut, ...]
+    behind: dict[OpenCut, Origin]
 
 
 class Recorder:

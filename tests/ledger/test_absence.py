@@ -110,6 +110,19 @@ def test_a_cut_edge_is_drawn_where_the_value_comes_back() -> None:
     assert edge.share is None and edge.norm is None
 
 
+def test_of_a_line_that_cuts_in_a_loop_every_edge_starts_where_its_own_value_left() -> None:
+    x = weight(4, 4)
+    with lg.Ledger() as ledger:
+        for _ in range(3):
+            x = lg.tanh(x)
+            x = lg.sin(x) * x.detach()
+        x.sum().backward()
+    tanhs = [node.id for node in ledger.nodes if node.op == "tanh"]
+    products = [node.id for node in ledger.nodes if node.op == "multiply"]
+    edges = [(edge.source, edge.consumer) for edge in ledger.edges if edge.cut]
+    assert edges == list(zip(tanhs, products, strict=True))
+
+
 def test_a_ledger_without_a_sweep_accuses_no_parameter() -> None:
     w = lg.asarray([1.0, 2.0], requires_grad=True)
     with lg.Ledger() as ledger:

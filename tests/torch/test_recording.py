@@ -331,6 +331,19 @@ def test_pytorch_is_left_as_it_was_found(step: Any) -> None:
     assert again.of("0.weight").upstream.norm == pytest.approx(float(model[0].weight.grad.norm()))
 
 
+def test_of_a_line_that_cuts_in_a_loop_every_edge_starts_where_its_own_value_left() -> None:
+    x = torch.ones(4, requires_grad=True)
+    with Ledger() as ledger:
+        for _ in range(3):
+            x = x.tanh()
+            x = x.sin() * x.detach()
+        x.sum().backward()
+    tanhs = [node.id for node in ledger.nodes if node.op == "TanhBackward0"]
+    products = [node.id for node in ledger.nodes if node.op == "MulBackward0"]
+    edges = [(edge.source, edge.consumer) for edge in ledger.edges if edge.cut]
+    assert edges == list(zip(tanhs, products, strict=True))
+
+
 def test_a_failed_backward_names_no_unreached_parameter_as_unused() -> None:
     model, x = nn.Linear(3, 1), torch.ones(2, 3)
     with pytest.raises(ValueError, match="middle"), Ledger(model) as ledger:
