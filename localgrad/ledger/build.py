@@ -160,7 +160,9 @@ class Build:
             self.record.cuts.append(cut)
             for node, argument, sweep, origin in consumers:
                 consumer = self.record.nodes[self.ids[node, sweep]]
-                self._cut_edge(origin, consumer, node, argument)
+                edge = self._cut_edge(origin, consumer, node, argument)
+                if edge is not None and origin.itself:
+                    cut.unchanged.append(edge.id)
 
     def _is_loss_cut(self, opened: OpenCut) -> bool:
         """Whether nothing can be followed: no sweep began, or numbers left for NumPy."""
@@ -168,12 +170,14 @@ class Build:
 
     def _cut_edge(
         self, origin: Origin, consumer: NodeRecord, node: Node, argument: int
-    ) -> None:
+    ) -> EdgeRecord | None:
         source = self.last_id(origin.source)
-        if source is not None:
-            name = f"x{argument}" if node.op.variadic else node.op.arguments[argument]
-            edge = EdgeRecord(len(self.record.edges), source, consumer.id, argument, name, cut=True)
-            self._join(edge, self.record.nodes[source], consumer)
+        if source is None:
+            return None
+        name = f"x{argument}" if node.op.variadic else node.op.arguments[argument]
+        edge = EdgeRecord(len(self.record.edges), source, consumer.id, argument, name, cut=True)
+        self._join(edge, self.record.nodes[source], consumer)
+        return edge
 
     def _behind(self, sources: Iterable[Node]) -> list[str]:
         """The parameters that these nodes were computed from."""

@@ -170,7 +170,8 @@ class Cut:
     """A value that left the graph, and the line that made it leave.
 
     ``source`` is the last node still in the graph and ``consumer`` the first node that used the
-    value without a way back, where they are known.
+    value without a way back, where they are known. ``unchanged`` are the dashed edges along which
+    the very value came back, and not something that was computed from it.
     """
 
     where: str | None
@@ -181,6 +182,7 @@ class Cut:
     source: int | None = None
     consumer: int | None = None
     parameters: list[str] = field(default_factory=list)
+    unchanged: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)

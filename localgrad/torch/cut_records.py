@@ -111,6 +111,8 @@ def _record(build: Build, opened: OpenCut, used: list[tuple[NodeRecord, int, Ori
         source = build.id_of(origin.source)
         if source is not None:
             name = names.argument_name(consumer.op, argument)
+            if origin.itself:
+                cut.unchanged.append(len(build.record.edges))
             build.attach(
                 EdgeRecord(len(build.record.edges), source, consumer.id, argument, name, cut=True)
             )

@@ -18,6 +18,7 @@ CHECKS = (
     books.mutated,
     books.cancelling,
     reach.cut,
+    reach.cut_skip,
     reach.unused,
     flow.exploding,
     flow.vanishing,

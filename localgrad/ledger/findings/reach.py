@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from localgrad.ledger.absence import NOT_IN_GRAPH, cut_words
 from localgrad.ledger.findings.words import listed, named
-from localgrad.ledger.model import Finding, NodeRecord
+from localgrad.ledger.model import EdgeRecord, Finding, NodeRecord
 from localgrad.ledger.view import View
 
 _CURES = {
@@ -58,6 +58,51 @@ def cut(view: View) -> Iterator[Finding]:
             evidence={"reason": item.reason, "op": item.op, "parameters cut off": len(lost)},
             advice=_CURES.get(item.reason, _CURES["detach"]),
         )
+
+
+def cut_skip(view: View) -> Iterator[Finding]:
+    """Skip connections that were detached: y = branch(x) + x.detach().
+
+    Every parameter still gets a gradient, by the branches alone. A straight-through estimate is
+    not this: there the value that was detached is a difference, of which nothing else is computed.
+    """
+    for item in view.record.cuts:
+        edges = [view.edges[identity] for identity in item.unchanged]
+        skips = [edge for edge in edges if item.reason == "detach" and _bypassed(view, edge)]
+        if not skips:
+            continue
+        source = view.nodes[skips[0].source]
+        often = f" ({len(skips)} times)" if len(skips) > 1 else ""
+        yield Finding(
+            kind="cut",
+            severity="warning",
+            message=f"a skip connection is detached{often}: {named(source)} gets its gradient by "
+            "the branch alone, although its value is added to the branch's.",
+            where=item.where,
+            node=source.id,
+            module=item.module,
+            evidence={"reason": item.reason, "op": item.op, "additions": len(skips)},
+            advice="Remove .detach(): y = branch(x) + x.",
+        )
+
+
+def _bypassed(view: View, edge: EdgeRecord) -> bool:
+    """Whether what the value is added to was computed from the same value, with its gradient."""
+    consumer = view.nodes[edge.consumer]
+    if view.op(consumer) != "add":
+        return False
+    stack = [part.source for part in view.record.downstream(consumer)]
+    if edge.source in stack:
+        return False  # x + x.detach() has no branch
+    seen = set(stack)
+    while stack:
+        for part in view.record.downstream(view.nodes[stack.pop()]):
+            if part.source == edge.source:
+                return True
+            if part.source > edge.source and part.source not in seen:  # ids are in forward order
+                seen.add(part.source)
+                stack.append(part.source)
+    return False
 
 
 def unused(view: View) -> Iterator[Finding]:

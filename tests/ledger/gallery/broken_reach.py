@@ -32,6 +32,21 @@ def detached_features() -> Any:
     return model, lambda: (model(draw(16, 8)) ** 2).mean().backward()
 
 
+@broken("cut", "the skip connection of every residual block is detached")
+def detached_skip() -> Any:
+    class Net(Two):
+        def forward(self, x: Any) -> Any:
+            h = self.encoder(x)
+            for _ in range(3):
+                kept = h.detach()  # <- here
+                h = lg.tanh(h) * 0.5
+                h = h + kept
+            return self.head(h)
+
+    model = Net()
+    return model, lambda: (model(draw(16, 8)) ** 2).mean().backward()
+
+
 @broken("cut", "the encoder runs under no_grad, left over from evaluation")
 def encoder_under_no_grad() -> Any:
     class Net(Two):

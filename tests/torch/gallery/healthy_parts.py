@@ -286,6 +286,31 @@ def right_backward() -> Any:
     return None, lambda: Cube.apply(draw(16, 8) @ w).mean().backward()
 
 
+@healthy("a gradient that is scaled down by a detached part of the same value")
+def scaled_gradient() -> Any:
+    w = weight(6, 6)
+
+    def step() -> None:
+        h = torch.tanh(draw(10, 6) @ w)
+        h = h * 0.1 + h.detach() * 0.9
+        (h**2).mean().backward()
+
+    return None, step
+
+
+@healthy("a hard choice on the way forward, the soft one on the way back")
+def hard_forward_soft_backward() -> Any:
+    w = weight(6, 6)
+
+    def step() -> None:
+        soft = torch.special.softmax(draw(10, 6) @ w, dim=-1)
+        hard = (soft.detach() == torch.amax(soft.detach(), dim=-1, keepdim=True)) * 1.0
+        chosen = hard - soft.detach() + soft
+        ((chosen - draw(10, 6, seed=2)) ** 2).mean().backward()
+
+    return None, step
+
+
 @healthy("a tied weight: each use adds its part")
 def tied_weight() -> Any:
     w = weight(6, 6)
