@@ -64,17 +64,20 @@ def test_search_by_name_by_operation_and_by_line(open_ledger: Open) -> None:
     assert page.locator(".results .nothing").is_visible()
 
 
+def joined_in_a_block(record: Any) -> Any:
+    return next(
+        node for node in record.nodes if len(node.arrived) == 2 and node.op == "add" and node.module
+    )
+
+
 def test_the_panel_of_a_node_tells_its_whole_account(open_ledger: Open) -> None:
     record = transformer(2)
     page = open_ledger(record)
-    node = next(
-        node for node in record.nodes if len(node.arrived) == 2 and node.op == "add" and node.module
-    )
+    node = joined_in_a_block(record)
     search(page, node.where)
     page.keyboard.press("Escape")
     page.goto(page.url.partition("#")[0] + f"#open=m:blocks~m:{node.module}&at=n{node.id}")
-    page.reload()
-    page.wait_for_selector("#localgrad-view[data-ready]")
+    until(page, f"document.querySelector('[data-item=n{node.id}].selected') !== null")
     headings = page.locator(".panel h3").all_inner_texts()
     assert headings == [
         "Local rule",
@@ -211,6 +214,21 @@ def test_arrows_walk_along_the_edges(open_ledger: Open) -> None:
     assert selected(page) == "loss"
     page.keyboard.press("ArrowLeft")
     assert selected(page) == "add"
+
+
+def test_a_link_given_to_an_open_page_is_followed_and_stays(open_ledger: Open) -> None:
+    record = transformer(2)
+    page = open_ledger(record)
+    page.keyboard.press("e")  # the view that is now to be saved must not win
+    node = joined_in_a_block(record)
+    link = f"#open=m:blocks~m:{node.module}&at=n{node.id}"
+    page.evaluate(f"location.hash = {link!r}")
+    until(page, f"document.querySelector('[data-item=n{node.id}].selected') !== null")
+    page.wait_for_timeout(400)
+    assert f"at=n{node.id}" in page.evaluate("location.hash")
+    page.reload()
+    page.wait_for_selector("#localgrad-view[data-ready]")
+    assert page.locator(f'[data-item="n{node.id}"].selected').count() == 1
 
 
 def test_the_graph_is_framed_for_those_who_come_by_key_only(open_ledger: Open) -> None:

@@ -88,14 +88,13 @@ export class App implements Context {
     );
     this.store.subscribe((_, changed) => this.update(changed));
     window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour());
+    if (useHash) window.addEventListener("hashchange", (event) => this.follow(new URL(event.newURL).hash));
     this.relight();
     this.drawAll();
     this.renderFrame();
     requestAnimationFrame(() => {
-      if (saved?.transform) {
-        const [x, y, k] = saved.transform;
-        this.canvas.moveTo(this.canvas.transform.translate(0, 0).scale(1).translate(x, y).scale(k), false);
-      } else this.firstLook();
+      if (saved?.transform) this.canvas.place(saved.transform);
+      else this.firstLook();
       root.dataset.opened = performance.now().toFixed(0);
       root.dataset.ready = "true";
     });
@@ -322,6 +321,15 @@ export class App implements Context {
     if (flow.share !== null) rows.push(["share", percent(flow.share)]);
     if (target.edges.length > 1) rows.push(["edges", String(target.edges.length)]);
     this.tooltip.show(event, rows);
+  }
+
+  /** A link given to the page that is already open: what was on its way to be saved is past. */
+  private follow(link: string): void {
+    clearTimeout(this.saveTimer);
+    const saved = decodeView(link);
+    if (!saved) return;
+    this.store.set({ ...initialState(new Set()), ...saved.state });
+    if (saved.transform) this.canvas.place(saved.transform);
   }
 
   private save(): void {

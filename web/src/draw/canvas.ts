@@ -226,6 +226,11 @@ export class Canvas {
     this.moveTo(zoomIdentity.translate(x, y).scale(k), animate);
   }
 
+  /** Show the picture as a link says: shifted by x and y, then enlarged. */
+  place([x, y, k]: [number, number, number]): void {
+    this.moveTo(zoomIdentity.translate(x, y).scale(k), false);
+  }
+
   moveTo(transform: ZoomTransform, animate: boolean): void {
     const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
     if (animate && !calm) this.selection.transition().duration(320).call(this.behaviour.transform, transform);
