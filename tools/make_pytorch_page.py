@@ -1,5 +1,7 @@
 """Write docs/pytorch.md anew: the table of broken models, and what its examples print.
 
+README.md quotes one of them: it gets the same lines.
+
 python tools/make_pytorch_page.py
 
 For every broken model of tests/torch/gallery: what the ledger finds, and what PyTorch's anomaly
@@ -15,6 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "pytorch.md"
+README = ROOT / "README.md"
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
 import torch  # noqa: E402
@@ -80,3 +83,4 @@ def with_figures(page: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(with_figures(with_table(PAGE.read_text(encoding="utf-8"))), encoding="utf-8")
+    README.write_text(with_figures(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -29,6 +29,13 @@ def test_the_table_is_current(tool: Any) -> None:
     assert tool.with_table(page) == page
 
 
+def test_what_the_script_with_a_fault_prints_is_current(tool: Any) -> None:
+    text = tool.README.read_text(encoding="utf-8")
+    assert tool.with_figures(text) == text
+    (quoted,) = [match[0] for match in tool.FIGURE.finditer(text)]
+    assert quoted in tool.PAGE.read_text(encoding="utf-8")
+
+
 def test_identity_blocks_begin_with_the_skip_alone_and_their_branches_wake(tool: Any) -> None:
     text = tool.printed("examples/torch_residual.py")
     steps = {
