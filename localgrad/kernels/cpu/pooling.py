@@ -39,7 +39,8 @@ def _max_pool_task(x, rows, columns, y, index, thread, threads):  # type: ignore
                         continue
                     for c in range(best.size):
                         # The first of equals stays; NaN is the largest, and the last one counts.
-                        better = values[c] > best[c] or values[c] != values[c]
+                        # An `or` would be a branch, and a branch no vector.
+                        better = (values[c] > best[c]) | (values[c] != values[c])
                         at[c] = place if better else at[c]
                         best[c] = values[c] if better else best[c]
 

@@ -19,33 +19,48 @@ from .pointwise import threads_for
 
 
 @njit(cache=CACHE)
-def _along_task(x, matrix, bands, y, thread, threads):  # type: ignore[no-untyped-def]
-    outputs = matrix.shape[0]
+def _along_task(x, places, factors, y, thread, threads):  # type: ignore[no-untyped-def]
+    taps, outputs = places.shape
+    zero = x.dtype.type(0)
+    if x.shape[2] == 1:  # the last axis of channels-first images: lines of one element
+        low, high = share(y.shape[0], thread, threads)
+        for number in range(low, high):
+            source, target = x[number, :, 0], y[number, :, 0]
+            target[:] = zero
+            for tap in range(taps):  # all outputs at once, each with its own input
+                at, factor = places[tap], factors[tap]
+                for i in range(outputs):
+                    value = source[at[i]]
+                    target[i] += factor[i] * value if factor[i] != zero else zero
+        return
     low, high = share(y.shape[0] * outputs, thread, threads)
     for number in range(low, high):
         lines, i = x[number // outputs], number % outputs
         line = y[number // outputs, i]
-        line[:] = x.dtype.type(0)
-        for a in range(bands[i, 0], bands[i, 1]):
-            source, factor = lines[a], matrix[i, a]
-            if factor != 0:
+        line[:] = zero
+        for tap in range(taps):
+            one = factors[tap, i]
+            if one != zero:
+                source = lines[places[tap, i]]
                 for c in range(line.size):
-                    line[c] += factor * source[c]
+                    line[c] += one * source[c]
 
 
 @njit(cache=CACHE)
-def _along(x, matrix, bands, y, threads):  # type: ignore[no-untyped-def]
-    """y[o, i, c] = Σ over a of matrix[i, a] x[o, a, c]."""
-    parallel(_along_task, (x, matrix, bands, y), threads)
+def _along(x, places, factors, y, threads):  # type: ignore[no-untyped-def]
+    """y[o, i, c] = Σ over taps t of factors[t, i] x[o, places[t, i], c]."""
+    parallel(_along_task, (x, places, factors, y), threads)
 
 
-def _bands(matrix: np.ndarray) -> np.ndarray:
-    """The first input that every output looks at, and the one after the last."""
-    used = matrix != 0
-    bands = np.zeros((len(matrix), 2), np.int64)
-    bands[:, 0] = used.argmax(1)
-    bands[:, 1] = np.where(used.any(1), matrix.shape[1] - used[:, ::-1].argmax(1), bands[:, 0])
-    return bands
+def _taps(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which inputs each output looks at, and their factors: both (taps, outputs), 0 for none."""
+    used, size = matrix != 0, matrix.shape[1]
+    first = used.argmax(1)
+    end = np.where(used.any(1), size - used[:, ::-1].argmax(1), first)
+    met = first + np.arange((end - first).max(initial=0))[:, None]
+    places = np.minimum(met, size - 1)
+    factors = np.where(met < end, np.take_along_axis(matrix, places.T, 1).T, 0)
+    return places.astype(np.uintp), contiguous(factors.astype(matrix.dtype))
 
 
 def resample(x: np.ndarray, matrices: tuple[np.ndarray, ...], transposed: bool) -> np.ndarray:
@@ -57,11 +72,11 @@ def resample(x: np.ndarray, matrices: tuple[np.ndarray, ...], transposed: bool) 
     last = np.moveaxis(x, 1, -1).flags.c_contiguous
     y = np.moveaxis(x, 1, -1) if last else x
     for axis, given in enumerate(matrices, 1 if last else 2):
-        matrix = contiguous((given.T if transposed else given).astype(x.dtype))
+        matrix = (given.T if transposed else given).astype(x.dtype)
         before, size, after = prod(y.shape[:axis]), y.shape[axis], prod(y.shape[axis + 1:])
         source = contiguous(y).reshape(before, size, after)
         y = arena.empty((*y.shape[:axis], len(matrix), *y.shape[axis + 1:]), x.dtype)
         if y.size:
-            _along(source, matrix, _bands(matrix), y.reshape(before, len(matrix), after),
+            _along(source, *_taps(matrix), y.reshape(before, len(matrix), after),
                    threads_for(max(source.size, y.size)))
     return np.moveaxis(y, -1, 1) if last else y
