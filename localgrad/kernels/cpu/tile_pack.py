@@ -42,7 +42,10 @@ def _fill(scratch, lines, width, here, step, valid_lines, valid):  # type: ignor
 
 @njit(cache=CACHE)
 def _pack(target, source, side, k, count, depth, right, scratch):  # type: ignore[no-untyped-def]
-    """Tiles for ``count`` rows of A, or columns of B if ``right``; one stride (elements) is 1."""
+    """Tiles for ``count`` rows of A, or columns of B if ``right``; one stride (elements) is 1.
+
+    ``right`` is a number: for ``True`` and for ``False`` all this would be compiled once each.
+    """
     tiles, chunks = (count + SIDE - 1) // SIDE, (depth + CHUNK - 1) // CHUNK
     along = k == 1
     lines, width, step = (SIDE, CHUNK, side * 4) if along else (CHUNK, SIDE, k * 4)
@@ -64,7 +67,7 @@ def _pack(target, source, side, k, count, depth, right, scratch):  # type: ignor
                       deep if along else sides)
                 here, row = scratch, width * 4
                 apart = SIDE * (4 if along else row)
-            if along == right:
+            if along == (right != 0):
                 turned = scratch + 2 * _SQUARE
                 for half in range(2):
                     transpose_block(turned + half * _SQUARE, SIDE, here + half * apart, row // 4,
@@ -78,10 +81,10 @@ def _pack(target, source, side, k, count, depth, right, scratch):  # type: ignor
 @njit(cache=CACHE)
 def pack_left(target, a, a_row, a_k, rows, depth, scratch):  # type: ignore[no-untyped-def]
     """Left tiles for ``rows`` rows of A and ``depth`` k; whether one is ``special``."""
-    return _pack(target, a, a_row, a_k, rows, depth, False, scratch)
+    return _pack(target, a, a_row, a_k, rows, depth, np.int64(0), scratch)
 
 
 @njit(cache=CACHE)
 def pack_right(target, b, b_k, b_column, depth, columns, scratch):  # type: ignore[no-untyped-def]
     """Right tiles for ``columns`` columns of B and ``depth`` k; whether one is ``special``."""
-    return _pack(target, b, b_column, b_k, columns, depth, True, scratch)
+    return _pack(target, b, b_column, b_k, columns, depth, np.int64(1), scratch)
