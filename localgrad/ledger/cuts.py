@@ -19,7 +19,7 @@ from localgrad.kernels import reference as xp
 class Origin(NamedTuple):
     """Where a value without a way back comes from."""
 
-    source: Node
+    source: Any  # a node, or a leaf, of either engine
     itself: bool  # the very value that left the graph; nothing was computed from it since
 
 

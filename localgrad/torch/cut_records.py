@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from localgrad.ledger.cuts import Origin
 from localgrad.ledger.model import Cut, EdgeRecord, NodeRecord
 from localgrad.ledger.vocabulary import canonical
 from localgrad.torch import names
-from localgrad.torch.cuts import OpenCut, Origin
+from localgrad.torch.cuts import OpenCut
 from localgrad.torch.recorder import Recorder
 from localgrad.torch.sweep import Sweep
 from localgrad.torch.walk import ACCUMULATE

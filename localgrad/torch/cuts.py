@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+
+from localgrad.ledger.cuts import Origin
 
 if TYPE_CHECKING:
     from localgrad.torch.forward import Log
@@ -21,13 +23,6 @@ if TYPE_CHECKING:
 
 _DETACHING = frozenset({"detach", "detach_", "data", "tensor", "as_tensor", "detach_copy"})
 _SHAPE_ONLY = ("_like", "new_")
-
-
-class Origin(NamedTuple):
-    """Where a value without a way back comes from."""
-
-    source: Any  # a node of the graph, or a leaf
-    itself: bool  # the very value that left the graph; nothing was computed from it since
 
 
 class OpenCut:

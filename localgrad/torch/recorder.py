@@ -23,8 +23,9 @@ from torch.autograd.function import BackwardCFunction
 from torch.overrides import _get_current_function_mode_stack, _pop_mode, _push_mode
 
 from localgrad import errors_of_ledgers as errors
+from localgrad.ledger.cuts import Origin
 from localgrad.ledger.thresholds import Thresholds
-from localgrad.torch.cuts import OpenCut, Origin
+from localgrad.torch.cuts import OpenCut
 from localgrad.torch.forward import Change, Log, Watch
 from localgrad.torch.joins import Target
 from localgrad.torch.modules import ModuleTracker

@@ -50,12 +50,13 @@ except lg.ShapeError as error:
 """
 
 SHELL = """
-import json, sys
+import json, sys, tempfile
 from IPython.core.interactiveshell import InteractiveShell
 kernel, *cells = json.loads(sys.argv[1])
 shell = InteractiveShell.instance()
 if kernel:
-    shell.compile.get_code_name = lambda raw, code, number: f"/tmp/kernel_7/{hash(code)}.py"
+    folder = tempfile.gettempdir() + "/kernel_7"
+    shell.compile.get_code_name = lambda raw, code, number: f"{folder}/{hash(code)}.py"
 for cell in cells:
     shell.run_cell(cell, store_history=True).raise_error()
 """

@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 
 from . import arena
-from .emit import array_at, widest
+from .emit import SUMS, array_at, widest
 from .functions import decay, exp, maximum
 from .host import CACHE
 from .launch import parallel, share
@@ -26,7 +26,7 @@ from .objects import data_of, places_of
 from .pack import size_of
 from .pool import pool
 from .product import prepare, product, scratch_bytes
-from .rows import SUMS, inner
+from .rows import inner
 from .workspace import whole_lines, workspace
 
 BLOCK = 64  # queries, and keys, that meet at a time

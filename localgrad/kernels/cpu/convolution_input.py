@@ -52,12 +52,14 @@ def input_scratch(
     panels = g.groups * -(-inputs // width)
     packed = panels * g.kernel_h * g.kernel_w * outputs * width
     band = (rows + high_h - low_h) * columns * g.out_channels
-    return size * (packed + threads * (band + width * _tile_rows(g, rows) + 64))
+    tile_rows = _tile_rows.py_func(g.height, g.width, g.kernel_h * g.kernel_w, rows)
+    return size * (packed + threads * (band + width * tile_rows + 64))
 
 
-def _tile_rows(g: Geometry, rows: int) -> int:
+@njit(cache=CACHE)
+def _tile_rows(height, width, taps, rows):  # type: ignore[no-untyped-def]
     """A tile holds a row or a column of dx; a one-tap unit-stride image is one long row."""
-    return g.width * g.height if g.kernel_h * g.kernel_w == 1 else max(g.width, rows)
+    return width * height if taps == 1 else max(width, rows)
 
 
 @njit(cache=CACHE)
@@ -129,7 +131,7 @@ def _task(  # type: ignore[no-untyped-def]
     taps = kernel_h * kernel_w
     depth = taps * outputs
     panels = (inputs + width - 1) // width
-    tile_rows = width_in * height if taps == 1 else max(width_in, rows)
+    tile_rows = _tile_rows(height, width_in, taps, rows)
     band_elements = (rows + high_h - low_h) * columns * out_channels
     band = work + (groups * panels * depth * width
                    + thread * (band_elements + width * tile_rows + 64)) * size

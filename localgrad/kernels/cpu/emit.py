@@ -218,6 +218,10 @@ def array_at(typingctx: Any, place: Any, count: Any, like: Any) -> Any:
     return kind(types.int64, types.int64, like), codegen
 
 
+#: The liberties of fast mathematics that make sums into vectors and keep NaN and infinity.
+SUMS = {"reassoc", "contract", "nsz"}
+
+
 @intrinsic
 def widest(typingctx: Any) -> Any:
     """Let the loops of this function use the widest vectors there are.

@@ -16,7 +16,7 @@ from numba import njit
 
 from localgrad.kernels.moments import INNER, NONFINITE, SQUARE, TOTAL, ZEROS
 
-from .emit import array_at, widest
+from .emit import SUMS, array_at, widest
 from .host import CACHE
 from .launch import share
 
@@ -26,10 +26,8 @@ SHARED = 1 << 15  # elements from which on the threads share the work
 # to count, and none has overflowed.
 _SMALLEST, _LARGEST = 1e-28, 1e37
 
-_fast = {"reassoc", "contract", "nsz"}
 
-
-@njit(cache=CACHE, fastmath=_fast)
+@njit(cache=CACHE, fastmath=SUMS)
 def _sums(x: Any) -> tuple[float, float, float]:
     """(Σx², Σx, zeros) in the precision of ``x``."""
     widest()
@@ -43,7 +41,7 @@ def _sums(x: Any) -> tuple[float, float, float]:
     return np.float64(square), np.float64(total), np.float64(zeros)
 
 
-@njit(cache=CACHE, fastmath=_fast)
+@njit(cache=CACHE, fastmath=SUMS)
 def _wide_sums(x: Any) -> tuple[float, float]:
     """(Σx², Σx) in double precision."""
     square = 0.0
@@ -108,7 +106,7 @@ def added_up(rows: Any, row: Any) -> float:
     return row[SQUARE]
 
 
-@njit(cache=CACHE, fastmath=_fast)
+@njit(cache=CACHE, fastmath=SUMS)
 def _part_sums(x: Any, whole: Any, gap: Any, rest: Any) -> tuple[float, float, float, float]:
     """(Σx², Σx, ⟨x, whole⟩, zeros) in the precision of ``x``; ``rest`` becomes gap − x."""
     widest()
@@ -124,7 +122,7 @@ def _part_sums(x: Any, whole: Any, gap: Any, rest: Any) -> tuple[float, float, f
     return np.float64(square), np.float64(total), np.float64(inner), np.float64(zeros)
 
 
-@njit(cache=CACHE, fastmath=_fast)
+@njit(cache=CACHE, fastmath=SUMS)
 def _last_sums(x: Any, whole: Any, gap: Any) -> tuple[float, float, float, float, float, float]:
     """The same of the last contribution; of gap − x, which nobody needs, (Σ squares, zeros)."""
     widest()
@@ -145,7 +143,7 @@ def _last_sums(x: Any, whole: Any, gap: Any) -> tuple[float, float, float, float
     )  # fmt: skip
 
 
-@njit(cache=CACHE, fastmath=_fast)
+@njit(cache=CACHE, fastmath=SUMS)
 def _wide_missing(x: Any, gap: Any) -> float:
     """Σ(gap − x)² in double precision."""
     missing = 0.0
@@ -155,7 +153,7 @@ def _wide_missing(x: Any, gap: Any) -> float:
     return missing
 
 
-@njit(cache=CACHE, fastmath=_fast)
+@njit(cache=CACHE, fastmath=SUMS)
 def _wide_inner(x: Any, y: Any) -> float:
     inner = 0.0
     for i in range(x.size):
@@ -218,7 +216,7 @@ def joined(rows: Any, differences: Any, table: Any, first: int) -> float:
     return differences.sum()
 
 
-@njit(cache=CACHE, fastmath=_fast)
+@njit(cache=CACHE, fastmath=SUMS)
 def differs(x: Any, y: Any) -> bool:
     """Whether two vectors differ in an element; NaN is equal to nothing."""
     one, none = x.dtype.type(1), x.dtype.type(0)

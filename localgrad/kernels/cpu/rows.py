@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from . import arena
-from .emit import widest
+from .emit import SUMS, widest
 from .functions import decay, exp, maximum
 from .host import CACHE
 from .launch import barrier, parallel, share
@@ -20,7 +20,6 @@ from .layout import contiguous
 from .pointwise import threads_for
 
 INT64 = np.dtype(np.int64)
-SUMS = {"reassoc", "contract", "nsz"}  # the liberties of fast mathematics that keep NaN and inf
 
 
 @njit(cache=CACHE, fastmath=SUMS)
