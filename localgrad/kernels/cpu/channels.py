@@ -1,9 +1,13 @@
-"""Batch normalisation: sums and maps over (pixels, channels), channels last in memory.
+"""Batch normalisation: sums and maps over channels, wherever these lie in memory.
 
-Rows of a few channels would make short vectors, so a pass walks *periods* of several rows at once,
-with the channels' constants repeated.  Sums are taken around each channel's first value, in blocks
-that are added up in float64: no digits are lost where the mean is large beside the spread.  Where
-that first value is an outlier, they are taken again, around the mean.
+An array is (images, groups, run); in a run, the channels of a group take turns (see
+``layout.channel_runs``).  Channels last, that is one run of all channels; channels first, one run
+of one channel for every image.  Either way a pass walks *periods* of many elements, with the
+channels' constants repeated, because rows of a few channels would make short vectors.
+
+Sums are taken around each channel's first value, in blocks that are added up in float64: no digits
+are lost where the mean is large beside the spread.  Where that first value is an outlier, they are
+taken again, around the mean.
 """
 
 from __future__ import annotations
@@ -14,63 +18,111 @@ import numpy as np
 from numba import njit
 
 from . import arena
-from .emit import widest
+from .emit import SUMS, address, array_at, widest
 from .host import CACHE
 from .launch import barrier, parallel, share
-from .layout import channels_memory
+from .layout import channel_runs, channels_first
 from .pointwise import threads_for
 
 _PERIOD = 256  # elements of a period, at least
 _BLOCK = 32  # periods summed in the array's own precision
 _FAR = 256  # how many variances the square of an origin's distance may be before digits are lost
+_GROUPS = 8  # groups of each thread, from which on a thread has some to itself
 
 
 @njit(cache=CACHE)
-def _repeated(vector):  # type: ignore[no-untyped-def]
-    """The channels' numbers again and again, until they fill a period."""
-    channels = vector.size
-    result = np.empty(max(1, (_PERIOD + channels - 1) // channels) * channels, vector.dtype)
-    for start in range(0, result.size, channels):
-        result[start:start + channels] = vector
+def _part(x, channels, thread, threads):  # type: ignore[no-untyped-def]
+    """What a thread does: from which group to which, of their runs from where to where, and with
+    how many threads it shares them.
+
+    A channel that one thread has to itself is still in its cache when it is walked again.
+    """
+    groups, width = x.shape[1], channels // x.shape[1]
+    if groups % threads == 0 or groups >= _GROUPS * threads:
+        first, last = share(groups, thread, threads)
+        return first, last, 0, x.shape[2], 1
+    low, high = share(x.shape[2] // width, thread, threads)
+    return 0, groups, low * width, high * width, threads
+
+
+@njit(cache=CACHE)
+def _piece(x, image, group, begin, count):  # type: ignore[no-untyped-def]
+    """So many elements of a run.  Runs may be short, and slices of three axes take their time."""
+    place = ((image * x.shape[1] + group) * x.shape[2] + begin) * x.itemsize
+    return array_at(address(x) + place, count, x.dtype.type(0))
+
+
+@njit(cache=CACHE)
+def _constants(count, x, channels):  # type: ignore[no-untyped-def]
+    """Room for ``count`` numbers of every channel of a group, repeated until they fill a period."""
+    width = channels // x.shape[1]
+    return np.empty((count, (min(_PERIOD, x.shape[2]) + width - 1) // width * width), x.dtype)
+
+
+@njit(cache=CACHE)
+def _repeat(vector, group, width, line):  # type: ignore[no-untyped-def]
+    """Fill ``line`` with the numbers of a group's channels, again and again."""
+    part = vector[group * width:(group + 1) * width]
+    if width == 1:
+        line[:] = part[0]
+    else:
+        for start in range(0, line.size, width):
+            line[start:start + width] = part
+
+
+@njit(cache=CACHE, fastmath=SUMS)
+def _total(line):  # type: ignore[no-untyped-def]
+    """Σ line, in float64."""
+    result = 0.0
+    for j in range(line.size):
+        result += line[j]
     return result
 
 
 @njit(cache=CACHE)
-def _added(sums):  # type: ignore[no-untyped-def]
-    """The threads' sums, added in order."""
-    total = sums[0]
-    for other in range(1, sums.shape[0]):
-        total += sums[other]
-    return total
+def _flush(block, sums, group, width):  # type: ignore[no-untyped-def]
+    """Add a block's numbers to the sums of their channels, and clear it."""
+    for number in range(2):
+        line, part = block[number], sums[number, group * width:(group + 1) * width]
+        if width == 1:
+            part[0] += _total(line)
+        else:
+            for start in range(0, line.size, width):
+                for j in range(width):
+                    part[j] += line[start + j]
+        line[:] = 0
 
 
 @njit(cache=CACHE)
-def _moment_sums(x, origin, sums, block):  # type: ignore[no-untyped-def]
-    """Add Σ (x − origin) and Σ (x − origin)² of each channel to ``sums``."""
+def _moment_sums(x, group, low, high, origin, block, sums):  # type: ignore[no-untyped-def]
+    """Add Σ (x − origin) and Σ (x − origin)² of a group's channels to ``sums``."""
     widest()
-    channels, period = sums.shape[1], origin.size
+    width, period = sums.shape[1] // x.shape[1], origin.size
     one, two = block[0], block[1]
-    for start in range(0, x.size, period * _BLOCK):
-        stop = min(start + period * _BLOCK, x.size)
-        for j in range(period):
-            one[j] = two[j] = x.dtype.type(0)
-        for begin in range(start, stop, period):
-            line = x[begin:min(begin + period, stop)]
+    held = 0
+    for image in range(x.shape[0]):
+        for begin in range(low, high, period):
+            line = _piece(x, image, group, begin, min(period, high - begin))
             for j in range(line.size):
                 d = line[j] - origin[j]
                 one[j] += d
                 two[j] += d * d
-        for j in range(period):
-            sums[0, j % channels] += one[j]
-            sums[1, j % channels] += two[j]
+            held += 1
+            if held == _BLOCK:
+                _flush(block, sums, group, width)
+                held = 0
+    _flush(block, sums, group, width)
 
 
 @njit(cache=CACHE)
 def _moments_task(x, origin, sums, thread, threads):  # type: ignore[no-untyped-def]
-    channels = sums.shape[2]
-    low, high = share(x.size // channels, thread, threads)
-    _moment_sums(x[low * channels:high * channels], origin, sums[thread],
-                 np.empty((2, origin.size), x.dtype))
+    channels = origin.size
+    first, last, low, high, _ = _part(x, channels, thread, threads)
+    room = _constants(3, x, channels)
+    room[1:] = 0
+    for group in range(first, last):
+        _repeat(origin, group, channels // x.shape[1], room[0])
+        _moment_sums(x, group, low, high, room[0], room[1:], sums[thread])
 
 
 @njit(cache=CACHE)
@@ -78,8 +130,8 @@ def _moments_around(origin, x, threads):  # type: ignore[no-untyped-def]
     """Mean and variance, from sums around ``origin``; and whether it lies too far away for them."""
     channels = origin.size
     sums = np.zeros((threads, 2, channels), np.float64)
-    parallel(_moments_task, (x, _repeated(origin), sums), threads)
-    total, mean, variance = _added(sums), np.empty_like(origin), np.empty_like(origin)
+    parallel(_moments_task, (x, origin, sums), threads)
+    total, mean, variance = sums.sum(0), np.empty_like(origin), np.empty_like(origin)
     rows, far = x.size // channels, False
     for j in range(channels):
         one, two = total[0, j] / rows, total[1, j] / rows
@@ -91,7 +143,8 @@ def _moments_around(origin, x, threads):  # type: ignore[no-untyped-def]
 
 @njit(cache=CACHE)
 def _moments(x, channels, threads):  # type: ignore[no-untyped-def]
-    mean, variance, far = _moments_around(x[:channels].copy(), x, threads)
+    first = x[0, :, :channels // x.shape[1]].copy().reshape(-1)
+    mean, variance, far = _moments_around(first, x, threads)
     if far:
         mean, variance, far = _moments_around(mean, x, threads)
     return mean, variance
@@ -99,76 +152,98 @@ def _moments(x, channels, threads):  # type: ignore[no-untyped-def]
 
 @njit(cache=CACHE)
 def _map_task(x, factor, shift, y, thread, threads):  # type: ignore[no-untyped-def]
-    """y = x · factor + shift, with the two repeated along x."""
+    """y = x · factor + shift."""
     widest()
-    period = factor.size
-    low, high = share((x.size + period - 1) // period, thread, threads)
-    for number in range(low, high):
-        source, target = x[number * period:(number + 1) * period], \
-            y[number * period:(number + 1) * period]
-        for j in range(source.size):
-            target[j] = source[j] * factor[j] + shift[j]
+    channels = factor.size
+    width = channels // x.shape[1]
+    first, last, low, high, _ = _part(x, channels, thread, threads)
+    room = _constants(2, x, channels)
+    scaled, shifted = room[0], room[1]
+    for group in range(last - 1, first - 1, -1):  # what was read last is still in the cache
+        _repeat(factor, group, width, scaled)
+        _repeat(shift, group, width, shifted)
+        for image in range(x.shape[0]):
+            for begin in range(low, high, scaled.size):
+                count = min(scaled.size, high - begin)
+                line = _piece(x, image, group, begin, count)
+                result = _piece(y, image, group, begin, count)
+                for j in range(line.size):
+                    result[j] = line[j] * scaled[j] + shifted[j]
 
 
 @njit(cache=CACHE)
 def _map(x, factor, shift, y, threads):  # type: ignore[no-untyped-def]
-    parallel(_map_task, (x, _repeated(factor), _repeated(shift), y), threads)
+    parallel(_map_task, (x, factor, shift, y), threads)
 
 
 @njit(cache=CACHE)
-def _pulled_sums(g, x, mean, sums, block):  # type: ignore[no-untyped-def]
-    """Add Σ g and Σ g (x − mean) of each channel to ``sums``."""
+def _pulled_sums(g, x, group, low, high, mean, block, sums):  # type: ignore[no-untyped-def]
+    """Add Σ g and Σ g (x − mean) of a group's channels to ``sums``."""
     widest()
-    channels, period = sums.shape[1], mean.size
+    width, period = sums.shape[1] // x.shape[1], mean.size
     one, two = block[0], block[1]
-    for start in range(0, x.size, period * _BLOCK):
-        stop = min(start + period * _BLOCK, x.size)
-        for j in range(period):
-            one[j] = two[j] = x.dtype.type(0)
-        for begin in range(start, stop, period):
-            end = min(begin + period, stop)
-            upstream, line = g[begin:end], x[begin:end]
+    held = 0
+    for image in range(x.shape[0]):
+        for begin in range(low, high, period):
+            count = min(period, high - begin)
+            upstream = _piece(g, image, group, begin, count)
+            line = _piece(x, image, group, begin, count)
             for j in range(line.size):
                 one[j] += upstream[j]
                 two[j] += upstream[j] * (line[j] - mean[j])
-        for j in range(period):
-            sums[0, j % channels] += one[j]
-            sums[1, j % channels] += two[j]
+            held += 1
+            if held == _BLOCK:
+                _flush(block, sums, group, width)
+                held = 0
+    _flush(block, sums, group, width)
+
+
+@njit(cache=CACHE)
+def _send(g, x, group, low, high, factor, along, shift, fixed, dx):  # type: ignore
+    """dx = g · factor + x · along + shift in a group's channels; g · factor alone if ``fixed``."""
+    widest()
+    period = factor.size
+    for image in range(x.shape[0] - 1, -1, -1):  # what was read last is still in the cache
+        for begin in range(high - 1 - (high - 1 - low) % period, low - 1, -period):
+            count = min(period, high - begin)
+            upstream = _piece(g, image, group, begin, count)
+            line = _piece(x, image, group, begin, count)
+            target = _piece(dx, image, group, begin, count)
+            if fixed:  # x is not looked at: it may be NaN
+                for j in range(line.size):
+                    target[j] = upstream[j] * factor[j]
+            else:
+                for j in range(line.size):
+                    target[j] = upstream[j] * factor[j] + line[j] * along[j] + shift[j]
 
 
 @njit(cache=CACHE)
 def _backward_task(  # type: ignore[no-untyped-def]
     g, x, mean, scale, factor, fixed, wants_input, sums, dx, thread, threads,
 ):
-    widest()
-    channels, period = sums.shape[2], mean.size
-    rows = x.size // channels
-    low, high = share(rows, thread, threads)
-    _pulled_sums(g[low * channels:high * channels], x[low * channels:high * channels],
-                 mean, sums[thread], np.empty((2, period), x.dtype))
-    barrier(threads)
-    if not wants_input:
-        return
-    along, shift = np.zeros(period, x.dtype), np.zeros(period, x.dtype)
-    if not fixed:
-        for j in range(period):
-            whole, pulled = 0.0, 0.0
-            for other in range(threads):
-                whole += sums[other, 0, j % channels]
-                pulled += sums[other, 1, j % channels]
+    channels = mean.size
+    width, rows = channels // x.shape[1], x.size // channels
+    first, last, low, high, together = _part(x, channels, thread, threads)
+    room = _constants(5, x, channels)
+    middle, scaled, block = room[0], room[1], room[3:]
+    along, shift = np.zeros(channels, x.dtype), np.zeros(channels, x.dtype)
+    block[:] = 0
+    for group in range(first, last):
+        _repeat(mean, group, width, middle)
+        _pulled_sums(g, x, group, low, high, middle, block, sums[thread])
+        if together > 1:
+            barrier(threads)
+        if not wants_input:
+            continue
+        for j in range(group * width, (group + 1) * width):
+            whole, pulled = sums[:, 0, j].sum(), sums[:, 1, j].sum()
             slope = pulled * scale[j] * scale[j] / rows
             along[j] = -factor[j] * slope
             shift[j] = factor[j] * (slope * mean[j] - whole / rows)
-    low, high = share((x.size + period - 1) // period, thread, threads)
-    for number in range(high - 1, low - 1, -1):  # what was read last is still in the cache
-        begin, end = number * period, (number + 1) * period
-        upstream, line, target = g[begin:end], x[begin:end], dx[begin:end]
-        if fixed:  # x is not looked at: it may be NaN
-            for j in range(line.size):
-                target[j] = upstream[j] * factor[j]
-        else:
-            for j in range(line.size):
-                target[j] = upstream[j] * factor[j] + line[j] * along[j] + shift[j]
+        _repeat(factor, group, width, scaled)
+        _repeat(along, group, width, middle)
+        _repeat(shift, group, width, room[2])
+        _send(g, x, group, low, high, scaled, middle, room[2], fixed, dx)
 
 
 @njit(cache=CACHE)
@@ -176,9 +251,8 @@ def _backward(g, x, mean, scale, factor, fixed, wants_input, dx, threads):  # ty
     """Fill dx; returns what the weight and the bias of every channel are sent."""
     channels = mean.size
     sums = np.zeros((threads, 2, channels), np.float64)
-    parallel(_backward_task, (g, x, _repeated(mean), _repeated(scale), _repeated(factor), fixed,
-                              wants_input, sums, dx), threads)
-    total = _added(sums)
+    parallel(_backward_task, (g, x, mean, scale, factor, fixed, wants_input, sums, dx), threads)
+    total = sums.sum(0)
     weight, bias = np.empty(channels, x.dtype), np.empty(channels, x.dtype)
     for j in range(channels):
         weight[j] = total[1, j] * scale[j]
@@ -186,10 +260,14 @@ def _backward(g, x, mean, scale, factor, fixed, wants_input, dx, threads):  # ty
     return weight, bias
 
 
+def _empty(x: np.ndarray, first: bool) -> np.ndarray:
+    """A new array of x's shape and order."""
+    return arena.empty(x.shape, x.dtype) if first else arena.channels_last(x.shape, x.dtype)
+
+
 def channel_moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance (divided by n) of every channel of (batch, channels, …)."""
-    channels = x.shape[1]
-    return _moments(channels_memory(x), channels, threads_for(x.size))
+    return _moments(channel_runs(x, channels_first(x)), x.shape[1], threads_for(x.size))
 
 
 def channel_norm(
@@ -199,9 +277,10 @@ def channel_norm(
     """``(x − mean) · scale · weight + bias``, each a vector of channels."""
     factor = scale if weight is None else scale * weight
     shift = -mean * factor if bias is None else bias - mean * factor
-    y = arena.channels_last(x.shape, x.dtype)
-    _map(channels_memory(x), factor.astype(x.dtype, copy=False), shift.astype(x.dtype, copy=False),
-         channels_memory(y), threads_for(x.size))
+    first = channels_first(x)
+    y = _empty(x, first)
+    _map(channel_runs(x, first), factor.astype(x.dtype, copy=False),
+         shift.astype(x.dtype, copy=False), channel_runs(y, first), threads_for(x.size))
     return y
 
 
@@ -211,10 +290,11 @@ def channel_norm_backward(
 ) -> list[Any]:
     """Downstreams of x, weight and bias; ``fixed`` where mean and scale do not depend on x."""
     factor = scale if weight is None else scale * weight
-    dx = arena.channels_last(x.shape if needs[0] else (0, *x.shape[1:]), x.dtype)
+    first = channels_first(x)
+    dx = _empty(x, first) if needs[0] else None
+    memory = channel_runs(x, first)
     mean, scale, factor = (vector.astype(x.dtype, copy=False) for vector in (mean, scale, factor))
     to_weight, to_bias = _backward(
-        channels_memory(g), channels_memory(x), mean, scale, factor, fixed, needs[0],
-        channels_memory(dx), threads_for(x.size))
-    return [dx if needs[0] else None, to_weight if needs[1] else None,
-            to_bias if needs[2] else None]
+        channel_runs(g, first), memory, mean, scale, factor, fixed, needs[0],
+        memory if dx is None else channel_runs(dx, first), threads_for(x.size))
+    return [dx, to_weight if needs[1] else None, to_bias if needs[2] else None]

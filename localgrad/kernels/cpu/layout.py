@@ -74,7 +74,19 @@ def alike(array: np.ndarray, model: np.ndarray) -> np.ndarray:
     return contiguous(array).reshape(-1)
 
 
-def channels_memory(array: np.ndarray) -> np.ndarray:
-    """(batch, channels, …) as one run of memory, channels last; a copy where it lies otherwise."""
+def channels_first(array: np.ndarray) -> bool:
+    """Whether (batch, channels, …) lies in memory just so, and not also with its channels last."""
     turned = array.transpose(0, *range(2, array.ndim), 1)
-    return contiguous(turned).reshape(-1)
+    return array.flags.c_contiguous and not turned.flags.c_contiguous
+
+
+def channel_runs(array: np.ndarray, first: bool) -> np.ndarray:
+    """(batch, channels, …) as (images, groups, run): in a run, a group's channels take turns.
+
+    Channels ``first``: each is a group of its own.  Otherwise all are one, and everything is one
+    run.  Copies what lies otherwise.
+    """
+    if first:
+        return contiguous(array).reshape(*array.shape[:2], -1)
+    turned = array.transpose(0, *range(2, array.ndim), 1)
+    return contiguous(turned).reshape(1, 1, -1)
