@@ -53,21 +53,22 @@ def _piece(x, image, group, begin, count):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
-def _constants(count, x, channels):  # type: ignore[no-untyped-def]
-    """Room for ``count`` numbers of every channel of a group, repeated until they fill a period."""
-    width = channels // x.shape[1]
-    return np.empty((count, (min(_PERIOD, x.shape[2]) + width - 1) // width * width), x.dtype)
+def _period(x, width):  # type: ignore[no-untyped-def]
+    """Elements of a period: whole rows of a group's channels."""
+    return (min(_PERIOD, x.shape[2]) + width - 1) // width * width
 
 
 @njit(cache=CACHE)
 def _repeat(vector, group, width, line):  # type: ignore[no-untyped-def]
     """Fill ``line`` with the numbers of a group's channels, again and again."""
-    part = vector[group * width:(group + 1) * width]
+    first = group * width
     if width == 1:
-        line[:] = part[0]
+        for j in range(line.size):
+            line[j] = vector[first]
     else:
         for start in range(0, line.size, width):
-            line[start:start + width] = part
+            for j in range(width):
+                line[start + j] = vector[first + j]
 
 
 @njit(cache=CACHE, fastmath=SUMS)
@@ -80,25 +81,35 @@ def _total(line):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
-def _flush(block, sums, group, width):  # type: ignore[no-untyped-def]
-    """Add a block's numbers to the sums of their channels, and clear it."""
-    for number in range(2):
-        line, part = block[number], sums[number, group * width:(group + 1) * width]
-        if width == 1:
-            part[0] += _total(line)
-        else:
-            for start in range(0, line.size, width):
-                for j in range(width):
-                    part[j] += line[start + j]
-        line[:] = 0
+def _added(sums, number, channel):  # type: ignore[no-untyped-def]
+    """The threads' sums of a channel, added in order."""
+    result = 0.0
+    for thread in range(sums.shape[0]):
+        result += sums[thread, number, channel]
+    return result
 
 
 @njit(cache=CACHE)
-def _moment_sums(x, group, low, high, origin, block, sums):  # type: ignore[no-untyped-def]
+def _flush(one, two, sums, group, width):  # type: ignore[no-untyped-def]
+    """Add a block's numbers to the sums of their channels, and clear it."""
+    first = group * width
+    if width == 1:
+        sums[0, first] += _total(one)
+        sums[1, first] += _total(two)
+    else:
+        for start in range(0, one.size, width):
+            for j in range(width):
+                sums[0, first + j] += one[start + j]
+                sums[1, first + j] += two[start + j]
+    for j in range(one.size):
+        one[j] = two[j] = 0
+
+
+@njit(cache=CACHE)
+def _moment_sums(x, group, low, high, origin, one, two, sums):  # type: ignore[no-untyped-def]
     """Add Σ (x − origin) and Σ (x − origin)² of a group's channels to ``sums``."""
     widest()
     width, period = sums.shape[1] // x.shape[1], origin.size
-    one, two = block[0], block[1]
     held = 0
     for image in range(x.shape[0]):
         for begin in range(low, high, period):
@@ -109,45 +120,36 @@ def _moment_sums(x, group, low, high, origin, block, sums):  # type: ignore[no-u
                 two[j] += d * d
             held += 1
             if held == _BLOCK:
-                _flush(block, sums, group, width)
+                _flush(one, two, sums, group, width)
                 held = 0
-    _flush(block, sums, group, width)
+    _flush(one, two, sums, group, width)
 
 
 @njit(cache=CACHE)
 def _moments_task(x, origin, sums, thread, threads):  # type: ignore[no-untyped-def]
     channels = origin.size
+    width = channels // x.shape[1]
     first, last, low, high, _ = _part(x, channels, thread, threads)
-    room = _constants(3, x, channels)
-    room[1:] = 0
+    room = np.zeros((3, _period(x, width)), x.dtype)
     for group in range(first, last):
-        _repeat(origin, group, channels // x.shape[1], room[0])
-        _moment_sums(x, group, low, high, room[0], room[1:], sums[thread])
+        _repeat(origin, group, width, room[0])
+        _moment_sums(x, group, low, high, room[0], room[1], room[2], sums[thread])
 
 
 @njit(cache=CACHE)
-def _moments_around(origin, x, threads):  # type: ignore[no-untyped-def]
+def _moments(x, origin, threads):  # type: ignore[no-untyped-def]
     """Mean and variance, from sums around ``origin``; and whether it lies too far away for them."""
     channels = origin.size
     sums = np.zeros((threads, 2, channels), np.float64)
     parallel(_moments_task, (x, origin, sums), threads)
-    total, mean, variance = sums.sum(0), np.empty_like(origin), np.empty_like(origin)
+    mean, variance = np.empty_like(origin), np.empty_like(origin)
     rows, far = x.size // channels, False
     for j in range(channels):
-        one, two = total[0, j] / rows, total[1, j] / rows
+        one, two = _added(sums, 0, j) / rows, _added(sums, 1, j) / rows
         spread = two - one * one
         mean[j], variance[j] = origin[j] + one, spread
         far |= two > _FAR * spread
     return mean, variance, far
-
-
-@njit(cache=CACHE)
-def _moments(x, channels, threads):  # type: ignore[no-untyped-def]
-    first = x[0, :, :channels // x.shape[1]].copy().reshape(-1)
-    mean, variance, far = _moments_around(first, x, threads)
-    if far:
-        mean, variance, far = _moments_around(mean, x, threads)
-    return mean, variance
 
 
 @njit(cache=CACHE)
@@ -157,7 +159,7 @@ def _map_task(x, factor, shift, y, thread, threads):  # type: ignore[no-untyped-
     channels = factor.size
     width = channels // x.shape[1]
     first, last, low, high, _ = _part(x, channels, thread, threads)
-    room = _constants(2, x, channels)
+    room = np.empty((2, _period(x, width)), x.dtype)
     scaled, shifted = room[0], room[1]
     for group in range(last - 1, first - 1, -1):  # what was read last is still in the cache
         _repeat(factor, group, width, scaled)
@@ -177,11 +179,10 @@ def _map(x, factor, shift, y, threads):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
-def _pulled_sums(g, x, group, low, high, mean, block, sums):  # type: ignore[no-untyped-def]
+def _pulled_sums(g, x, group, low, high, mean, one, two, sums):  # type: ignore[no-untyped-def]
     """Add Σ g and Σ g (x − mean) of a group's channels to ``sums``."""
     widest()
     width, period = sums.shape[1] // x.shape[1], mean.size
-    one, two = block[0], block[1]
     held = 0
     for image in range(x.shape[0]):
         for begin in range(low, high, period):
@@ -193,9 +194,9 @@ def _pulled_sums(g, x, group, low, high, mean, block, sums):  # type: ignore[no-
                 two[j] += upstream[j] * (line[j] - mean[j])
             held += 1
             if held == _BLOCK:
-                _flush(block, sums, group, width)
+                _flush(one, two, sums, group, width)
                 held = 0
-    _flush(block, sums, group, width)
+    _flush(one, two, sums, group, width)
 
 
 @njit(cache=CACHE)
@@ -224,26 +225,27 @@ def _backward_task(  # type: ignore[no-untyped-def]
     channels = mean.size
     width, rows = channels // x.shape[1], x.size // channels
     first, last, low, high, together = _part(x, channels, thread, threads)
-    room = _constants(5, x, channels)
-    middle, scaled, block = room[0], room[1], room[3:]
-    along, shift = np.zeros(channels, x.dtype), np.zeros(channels, x.dtype)
-    block[:] = 0
+    room = np.zeros((5, _period(x, width)), x.dtype)
+    middle, scaled, shifted = room[0], room[1], room[2]
+    slopes = np.zeros((2, channels), x.dtype)
+    along, shift = slopes[0], slopes[1]
     for group in range(first, last):
         _repeat(mean, group, width, middle)
-        _pulled_sums(g, x, group, low, high, middle, block, sums[thread])
+        _pulled_sums(g, x, group, low, high, middle, room[3], room[4],
+                     sums[thread])
         if together > 1:
             barrier(threads)
         if not wants_input:
             continue
         for j in range(group * width, (group + 1) * width):
-            whole, pulled = sums[:, 0, j].sum(), sums[:, 1, j].sum()
+            whole, pulled = _added(sums, 0, j), _added(sums, 1, j)
             slope = pulled * scale[j] * scale[j] / rows
             along[j] = -factor[j] * slope
             shift[j] = factor[j] * (slope * mean[j] - whole / rows)
         _repeat(factor, group, width, scaled)
         _repeat(along, group, width, middle)
-        _repeat(shift, group, width, room[2])
-        _send(g, x, group, low, high, scaled, middle, room[2], fixed, dx)
+        _repeat(shift, group, width, shifted)
+        _send(g, x, group, low, high, scaled, middle, shifted, fixed, dx)
 
 
 @njit(cache=CACHE)
@@ -252,11 +254,10 @@ def _backward(g, x, mean, scale, factor, fixed, wants_input, dx, threads):  # ty
     channels = mean.size
     sums = np.zeros((threads, 2, channels), np.float64)
     parallel(_backward_task, (g, x, mean, scale, factor, fixed, wants_input, sums, dx), threads)
-    total = sums.sum(0)
-    weight, bias = np.empty(channels, x.dtype), np.empty(channels, x.dtype)
+    weight, bias = np.empty_like(mean), np.empty_like(mean)
     for j in range(channels):
-        weight[j] = total[1, j] * scale[j]
-        bias[j] = total[0, j]
+        weight[j] = _added(sums, 1, j) * scale[j]
+        bias[j] = _added(sums, 0, j)
     return weight, bias
 
 
@@ -267,7 +268,12 @@ def _empty(x: np.ndarray, first: bool) -> np.ndarray:
 
 def channel_moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance (divided by n) of every channel of (batch, channels, …)."""
-    return _moments(channel_runs(x, channels_first(x)), x.shape[1], threads_for(x.size))
+    runs, threads = channel_runs(x, channels_first(x)), threads_for(x.size)
+    origin = runs[0, :, :x.shape[1] // runs.shape[1]].flatten()
+    mean, variance, far = _moments(runs, origin, threads)
+    if far:
+        mean, variance, _ = _moments(runs, mean, threads)
+    return mean, variance
 
 
 def channel_norm(
