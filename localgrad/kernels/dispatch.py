@@ -35,34 +35,36 @@ def kernels_allowed() -> bool:
     return os.environ.get("LOCALGRAD_KERNELS", "") != "reference" and cpu.available()
 
 
-class _Road(threading.local):
-    """One per thread: whether it keeps to NumPy at this moment."""
-
-    is_reference = False
-
-
-_road = _Road()
+_at_reference: set[int] = set()  # the threads that keep to NumPy at this moment
 
 
 @contextmanager
 def on_the_reference() -> Iterator[None]:
     """In the block, this thread computes with NumPy, whatever the arrays."""
-    before, _road.is_reference = _road.is_reference, True
+    thread = threading.get_ident()
+    within = thread in _at_reference
+    _at_reference.add(thread)
     try:
         yield
     finally:
-        _road.is_reference = before
+        if not within:
+            _at_reference.discard(thread)
+
+
+def takes(kind: Any) -> bool:
+    """Whether kernels for arrays of this type may run now, in this thread."""
+    if kind not in FLOATS or not kernels_allowed():
+        return False
+    return not _at_reference or threading.get_ident() not in _at_reference
 
 
 def suits(*arrays: Any) -> bool:
-    """Whether the kernels take these arrays."""
+    """Whether the kernels take these arrays; one that is None does not count."""
     kind = arrays[0].dtype
-    if kind not in FLOATS or _road.is_reference or not kernels_allowed():
-        return False
     for array in arrays:
-        if array is not None and (array.dtype != kind or not array.flags.aligned):
+        if array is not None and array.dtype is not kind and array.dtype != kind:
             return False
-    return True
+    return takes(kind)
 
 
 # -- linear layers --------------------------------------------------------------------------------
@@ -78,7 +80,7 @@ def linear(x: Any, weight: Any, bias: Any) -> Any:
 def linear_backward(g: Any, x: Any, weight: Any, needs: tuple[bool, bool, bool]) -> list[Any]:
     """Downstreams of x, weight and bias, where needed."""
     if x.size * weight.shape[0] >= SMALL_PRODUCT and suits(g, x, weight):
-        return list(cpu.linear_backward(g, x, weight, needs))
+        return cpu.linear_backward(g, x, weight, needs)
     return dense.linear_backward(g, x, weight, needs)
 
 
@@ -139,7 +141,7 @@ def convolution_backward(
 
 def pays(x: Any) -> bool:
     """Whether x is an array (no Tensor, no symbol) large enough for a kernel, and takes one."""
-    return x.__class__ is numpy.ndarray and x.size >= SMALL_ROWS and suits(x)
+    return x.__class__ is numpy.ndarray and x.size >= SMALL_ROWS and takes(x.dtype)
 
 
 def relu(x: Any) -> Any:
@@ -239,7 +241,7 @@ def row_norm_backward(
 ) -> list[Any]:
     """Downstreams of x, weight and bias."""
     if mean.ndim == 1:  # it went forward through the kernel
-        return list(cpu.layer_norm_backward(g, x, weight, mean, scale))
+        return cpu.layer_norm_backward(g, x, weight, mean, scale)
     return norms.row_norm_backward(g, x, weight, mean, scale, needs)
 
 

@@ -98,6 +98,21 @@ def channels_last(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     return memory.transpose(0, memory.ndim - 1, *range(1, memory.ndim - 1))
 
 
+def empty_like(model: np.ndarray) -> np.ndarray:
+    """An uninitialised array without holes; images whose channels come last in memory stay so."""
+    shape = model.shape
+    if len(shape) == 4 and model.strides[1] == model.itemsize and not model.flags.c_contiguous:
+        return channels_last(shape, model.dtype)
+    return empty(shape, model.dtype)
+
+
+def copy_like(array: np.ndarray, model: np.ndarray) -> np.ndarray:
+    """A copy that lies in memory as ``model`` does, an array of ``empty_like``."""
+    result = empty_like(model)
+    result[...] = array
+    return result
+
+
 def usage() -> tuple[int, int]:
     """Bytes held by the arena, and how many of them no array uses at present."""
     held = idle = 0

@@ -204,18 +204,34 @@ def array_at(typingctx: Any, place: Any, count: Any, like: Any) -> Any:
     kind = types.Array(like, 1, "C")
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        element = context.get_value_type(signature.args[2])
-        size = 8 if isinstance(element, ir.DoubleType) else 4
-        array = context.make_array(kind)(context, builder)
-        shape = context.make_tuple(
-            builder, types.UniTuple(types.intp, 1), [values[1]])
-        strides = context.make_tuple(builder, types.UniTuple(types.intp, 1), [word(size)])
-        data = builder.inttoptr(values[0], array.data.type)
-        populate_array(array, data=data, shape=shape, strides=strides, itemsize=word(size),
-                       meminfo=None)
-        return array._getvalue()
+        return _array(context, builder, kind, values[0], [values[1]])
 
     return kind(types.int64, types.int64, like), codegen
+
+
+@intrinsic
+def matrix_at(typingctx: Any, place: Any, rows: Any, columns: Any, like: Any) -> Any:
+    """A (rows, columns) array at an address, its rows end to end; it owns nothing."""
+    kind = types.Array(like, 2, "C")
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return _array(context, builder, kind, values[0], values[1:3])
+
+    return kind(types.int64, types.int64, types.int64, like), codegen
+
+
+def _array(context: Any, builder: Any, kind: Any, place: Any, lengths: list[Any]) -> Any:
+    itemsize = word(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+    strides = [itemsize]
+    for length in lengths[:0:-1]:
+        strides.insert(0, builder.mul(strides[0], length))
+    axes = types.UniTuple(types.intp, kind.ndim)
+    array = context.make_array(kind)(context, builder)
+    populate_array(
+        array, data=builder.inttoptr(place, array.data.type),
+        shape=context.make_tuple(builder, axes, lengths),
+        strides=context.make_tuple(builder, axes, strides), itemsize=itemsize, meminfo=None)
+    return array._getvalue()
 
 
 #: The liberties of fast mathematics that make sums into vectors and keep NaN and infinity.

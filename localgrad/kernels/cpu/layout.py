@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import arena
-
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -24,8 +22,7 @@ def supported(*arrays: np.ndarray) -> bool:
 
 def contiguous(array: np.ndarray) -> np.ndarray:
     """The array itself if a kernel can read it as rows end to end, otherwise a copy."""
-    flags = array.flags
-    if flags.c_contiguous and flags.writeable and type(array) is np.ndarray:
+    if array.flags.carray and type(array) is np.ndarray:  # aligned and writeable, too
         return array
     # A read-only array has a Numba type of its own, for which every kernel would be compiled anew.
     return np.array(array, order="C", subok=False)
@@ -50,28 +47,6 @@ def image_memory(images: np.ndarray) -> tuple[np.ndarray, bool]:
     if turned.flags.c_contiguous and flags.writeable:
         return turned, True
     return contiguous(turned), True
-
-
-def flat(array: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """An array as one run of memory, a new array of its shape and order, and that as a run."""
-    if array.ndim == 4 and not array.flags.c_contiguous and is_channels_last(array):
-        result = arena.channels_last(array.shape, array.dtype)
-        return (contiguous(array.transpose(0, 2, 3, 1)).reshape(-1), result,
-                result.transpose(0, 2, 3, 1).reshape(-1))
-    result = arena.empty(array.shape, array.dtype)
-    return contiguous(array).reshape(-1), result, result.reshape(-1)
-
-
-def is_channels_last(array: np.ndarray) -> bool:
-    """Whether a 4-d array lies in memory as (batch, height, width, channels)."""
-    return array.ndim == 4 and array.transpose(0, 2, 3, 1).flags.c_contiguous
-
-
-def alike(array: np.ndarray, model: np.ndarray) -> np.ndarray:
-    """``array`` as one run of memory in ``model``'s order."""
-    if model.ndim == 4 and not model.flags.c_contiguous and is_channels_last(model):
-        return contiguous(array.transpose(0, 2, 3, 1)).reshape(-1)
-    return contiguous(array).reshape(-1)
 
 
 def channels_first(array: np.ndarray) -> bool:

@@ -1,9 +1,11 @@
-"""Arrays by the addresses of their objects: hundreds of them, of all shapes, in one argument.
+"""Arrays by the addresses of their objects: what a kernel is called with.
 
-A call looks at every array it is given, and is compiled anew for every number of axes; an optimiser
-has four arrays a parameter.  So it hands over their ``id``s, and a kernel reads for itself where
-each lies, as compiled extensions do: NumPy's binary interface fixes what an array object begins
-with (``PyArrayObject_fields`` in ``numpy/ndarraytypes.h``).
+Handing over an array costs: the call looks at its type, makes a record of it and counts its
+references, a view of another shape is an object more, and all of that is done again with cold
+caches after every kernel that went through much memory.  So kernels take ``id``s, and read for
+themselves where an array lies and how, as compiled extensions do: NumPy's binary interface fixes
+what an array object begins with (``PyArrayObject_fields`` in ``numpy/ndarraytypes.h``).  A kernel
+that finds an array that it cannot take says so before it has written anything.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from itertools import chain
 import numpy as np
 from numba import njit
 
-from .emit import load
+from .emit import array_at, load, matrix_at
 from .host import CACHE
 from .layout import FLOATS
 
@@ -24,7 +26,13 @@ _INT = 0xFFFFFFFF  # the number of axes and the flags are half a word
 _CONTIGUOUS, _ALIGNED = 0x0001, 0x0100
 _PLAIN = _CONTIGUOUS | _ALIGNED | 0x0400  # and writeable
 
-SINGLE, DOUBLE = (int.from_bytes(letters, "little") for letters in (b"ff=", b"fd="))
+#: A zero of each type, which tells a kernel what the arrays that it is given by address hold.
+LIKES = {dtype: dtype.type(0) for dtype in FLOATS}
+
+SINGLE, DOUBLE, LABELS = (
+    int.from_bytes(f"{t.kind}{t.char}=".encode(), "little")
+    for t in (*FLOATS, np.dtype(np.int64))
+)
 
 
 @njit(cache=CACHE)
@@ -59,16 +67,79 @@ def size_of(place):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
+def rows_of(place):  # type: ignore[no-untyped-def]
+    """How many rows the array object has, of its last axis."""
+    return rows_over(place, (load(place + _AXES) & _INT) - 1)
+
+
+@njit(cache=CACHE)
+def width_of(place):  # type: ignore[no-untyped-def]
+    """How long the array object's rows are."""
+    return length_of(place, (load(place + _AXES) & _INT) - 1)
+
+
+@njit(cache=CACHE)
 def kind_of(place):  # type: ignore[no-untyped-def]
     """SINGLE or DOUBLE for an aligned array object of that type, 0 for any other."""
-    kind = load(load(place + _DTYPE) + _CODES) & 0xFFFFFF
+    kind = _letters(place)
+    return kind if kind in (SINGLE, DOUBLE) else 0
+
+
+@njit(cache=CACHE)
+def _letters(place):  # type: ignore[no-untyped-def]
+    """Those of an array object's type; 0 where its elements are not aligned."""
     is_aligned = load(place + _FLAGS) & _ALIGNED != 0
-    return kind if is_aligned and kind in (SINGLE, DOUBLE) else 0
+    return load(load(place + _DTYPE) + _CODES) & 0xFFFFFF if is_aligned else 0
+
+
+@njit(cache=CACHE)
+def is_run_of_labels(place):  # type: ignore[no-untyped-def]
+    """Whether the array object is 64-bit integers without holes."""
+    return is_contiguous(place) and _letters(place) == LABELS
 
 
 @njit(cache=CACHE)
 def is_contiguous(place):  # type: ignore[no-untyped-def]
     return load(place + _FLAGS) & _CONTIGUOUS != 0
+
+
+@njit(cache=CACHE)
+def holds(place, like):  # type: ignore[no-untyped-def]
+    """Whether the elements of the array object are of ``like``'s type, and aligned."""
+    return kind_of(place) == (SINGLE if array_at(0, 0, like).itemsize == 4 else DOUBLE)
+
+
+@njit(cache=CACHE)
+def is_run(place, like):  # type: ignore[no-untyped-def]
+    """Whether the array object is elements of ``like``'s type, row after row without holes."""
+    return is_contiguous(place) and holds(place, like)
+
+
+@njit(cache=CACHE)
+def run_at(place, like):  # type: ignore[no-untyped-def]
+    """All elements of an array object without holes, in the order of memory."""
+    return array_at(data_of(place), size_of(place), like)
+
+
+@njit(cache=CACHE)
+def table_at(place, like):  # type: ignore[no-untyped-def]
+    """An array object without holes, as a matrix of its rows."""
+    return matrix_at(data_of(place), rows_of(place), width_of(place), like)
+
+
+@njit(cache=CACHE)
+def in_step(place, model, like):  # type: ignore[no-untyped-def]
+    """Whether the array object has ``model``'s shape and order in memory, and ``like``'s type."""
+    axes = load(model + _AXES) & _INT
+    if load(place + _AXES) & _INT != axes or not holds(place, like):
+        return False
+    for axis in range(axes):
+        length = length_of(model, axis)
+        if length_of(place, axis) != length:
+            return False
+        if length > 1 and stride_of(place, axis) != stride_of(model, axis):
+            return False
+    return True
 
 
 @njit(cache=CACHE)

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from . import arena
 from .emit import widest
 from .functions import decay, exp, normal, sigmoid, tanh
 from .host import CACHE
 from .launch import parallel, share
-from .layout import alike, flat
+from .objects import LIKES, in_step, run_at, size_of
 from .pool import pool
 
 SMALL = 1 << 15  # elements below which one thread is quicker
@@ -29,6 +30,12 @@ def threads_for(count: int) -> int:
 
 
 @njit(cache=CACHE)
+def shared(place, threads):  # type: ignore[no-untyped-def]
+    """How many of the threads are worth starting for that array object's elements."""
+    return threads if size_of(place) >= SMALL else 1
+
+
+@njit(cache=CACHE)
 def _relu_task(x, y, thread, threads):  # type: ignore[no-untyped-def]
     low, high = share(x.size, thread, threads)
     x, y = x[low:high], y[low:high]
@@ -38,8 +45,11 @@ def _relu_task(x, y, thread, threads):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
-def _relu(x, y, threads):  # type: ignore[no-untyped-def]
-    parallel(_relu_task, (x, y), threads)
+def _relu(x, y, like, threads):  # type: ignore[no-untyped-def]
+    fits = in_step(x, y, like)
+    if fits:
+        parallel(_relu_task, (run_at(x, like), run_at(y, like)), shared(y, threads))
+    return fits
 
 
 @njit(cache=CACHE)
@@ -52,8 +62,12 @@ def _relu_backward_task(upstream, y, dx, thread, threads):  # type: ignore[no-un
 
 
 @njit(cache=CACHE)
-def _relu_backward(upstream, y, dx, threads):  # type: ignore[no-untyped-def]
-    parallel(_relu_backward_task, (upstream, y, dx), threads)
+def _relu_backward(upstream, y, dx, like, threads):  # type: ignore[no-untyped-def]
+    fits = in_step(upstream, dx, like) and in_step(y, dx, like)
+    if fits:
+        parallel(_relu_backward_task, (run_at(upstream, like), run_at(y, like), run_at(dx, like)),
+                 shared(dx, threads))
+    return fits
 
 
 @njit(cache=CACHE)
@@ -66,8 +80,11 @@ def _gelu_task(x, y, thread, threads):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
-def _gelu(x, y, threads):  # type: ignore[no-untyped-def]
-    parallel(_gelu_task, (x, y), threads)
+def _gelu(x, y, like, threads):  # type: ignore[no-untyped-def]
+    fits = in_step(x, y, like)
+    if fits:
+        parallel(_gelu_task, (run_at(x, like), run_at(y, like)), shared(y, threads))
+    return fits
 
 
 @njit(cache=CACHE)
@@ -82,8 +99,12 @@ def _gelu_backward_task(upstream, x, dx, thread, threads):  # type: ignore[no-un
 
 
 @njit(cache=CACHE)
-def _gelu_backward(upstream, x, dx, threads):  # type: ignore[no-untyped-def]
-    parallel(_gelu_backward_task, (upstream, x, dx), threads)
+def _gelu_backward(upstream, x, dx, like, threads):  # type: ignore[no-untyped-def]
+    fits = in_step(upstream, dx, like) and in_step(x, dx, like)
+    if fits:
+        parallel(_gelu_backward_task, (run_at(upstream, like), run_at(x, like), run_at(dx, like)),
+                 shared(dx, threads))
+    return fits
 
 
 @njit(cache=CACHE)
@@ -96,8 +117,11 @@ def _sigmoid_task(x, y, thread, threads):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
-def _sigmoid(x, y, threads):  # type: ignore[no-untyped-def]
-    parallel(_sigmoid_task, (x, y), threads)
+def _sigmoid(x, y, like, threads):  # type: ignore[no-untyped-def]
+    fits = in_step(x, y, like)
+    if fits:
+        parallel(_sigmoid_task, (run_at(x, like), run_at(y, like)), shared(y, threads))
+    return fits
 
 
 @njit(cache=CACHE)
@@ -110,8 +134,11 @@ def _tanh_task(x, y, thread, threads):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
-def _tanh(x, y, threads):  # type: ignore[no-untyped-def]
-    parallel(_tanh_task, (x, y), threads)
+def _tanh(x, y, like, threads):  # type: ignore[no-untyped-def]
+    fits = in_step(x, y, like)
+    if fits:
+        parallel(_tanh_task, (run_at(x, like), run_at(y, like)), shared(y, threads))
+    return fits
 
 
 @njit(cache=CACHE)
@@ -124,8 +151,11 @@ def _exp_task(x, y, thread, threads):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
-def _exp(x, y, threads):  # type: ignore[no-untyped-def]
-    parallel(_exp_task, (x, y), threads)
+def _exp(x, y, like, threads):  # type: ignore[no-untyped-def]
+    fits = in_step(x, y, like)
+    if fits:
+        parallel(_exp_task, (run_at(x, like), run_at(y, like)), shared(y, threads))
+    return fits
 
 
 @njit(cache=CACHE)
@@ -137,8 +167,12 @@ def _add_task(a, b, y, thread, threads):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
-def _add(a, b, y, threads):  # type: ignore[no-untyped-def]
-    parallel(_add_task, (a, b, y), threads)
+def _add(a, b, y, like, threads):  # type: ignore[no-untyped-def]
+    fits = in_step(a, y, like) and in_step(b, y, like)
+    if fits:
+        parallel(_add_task, (run_at(a, like), run_at(b, like), run_at(y, like)),
+                 shared(y, threads))
+    return fits
 
 
 @njit(cache=CACHE)
@@ -150,22 +184,30 @@ def _multiply_task(a, b, y, thread, threads):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
-def _multiply(a, b, y, threads):  # type: ignore[no-untyped-def]
-    parallel(_multiply_task, (a, b, y), threads)
+def _multiply(a, b, y, like, threads):  # type: ignore[no-untyped-def]
+    fits = in_step(a, y, like) and in_step(b, y, like)
+    if fits:
+        parallel(_multiply_task, (run_at(a, like), run_at(b, like), run_at(y, like)),
+                 shared(y, threads))
+    return fits
 
 
 def _unary(kernel: Any, x: np.ndarray) -> np.ndarray:
-    memory, result, y = flat(x)
-    if x.size:
-        kernel(memory, y, threads_for(x.size))
-    return result
+    y = arena.empty_like(x)
+    like = LIKES[x.dtype]
+    if not kernel(id(x), id(y), like, pool.threads):
+        x = arena.copy_like(x, y)
+        kernel(id(x), id(y), like, pool.threads)
+    return y
 
 
 def _binary(kernel: Any, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    memory, result, y = flat(b)
-    if b.size:
-        kernel(alike(a, b), memory, y, threads_for(b.size))
-    return result
+    y = arena.empty_like(b)
+    like = LIKES[b.dtype]
+    if not kernel(id(a), id(b), id(y), like, pool.threads):
+        a, b = arena.copy_like(a, y), arena.copy_like(b, y)
+        kernel(id(a), id(b), id(y), like, pool.threads)
+    return y
 
 
 def relu(x: np.ndarray) -> np.ndarray:

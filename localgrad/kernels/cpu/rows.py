@@ -12,12 +12,23 @@ import numpy as np
 from numba import njit
 
 from . import arena
-from .emit import SUMS, widest
+from .emit import SUMS, array_at, widest
 from .functions import decay, exp, maximum
 from .host import CACHE
 from .launch import barrier, parallel, share
 from .layout import contiguous
-from .pointwise import threads_for
+from .objects import (
+    LIKES,
+    data_of,
+    is_run,
+    is_run_of_labels,
+    run_at,
+    size_of,
+    table_at,
+    width_of,
+)
+from .pointwise import shared, threads_for
+from .pool import pool
 
 INT64 = np.dtype(np.int64)
 
@@ -83,8 +94,11 @@ def _softmax_task(x, y, log, thread, threads):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
-def _softmax(x, y, log, threads):  # type: ignore[no-untyped-def]
-    parallel(_softmax_task, (x, y, log), threads)
+def _softmax(x, y, log, like, threads):  # type: ignore[no-untyped-def]
+    fits = is_run(x, like)
+    if fits:
+        parallel(_softmax_task, (table_at(x, like), table_at(y, like), log), shared(x, threads))
+    return fits
 
 
 @njit(cache=CACHE, error_model="numpy")
@@ -104,8 +118,12 @@ def _softmax_backward_task(upstream, y, dx, log, thread, threads):  # type: igno
 
 
 @njit(cache=CACHE)
-def _softmax_backward(upstream, y, dx, log, threads):  # type: ignore[no-untyped-def]
-    parallel(_softmax_backward_task, (upstream, y, dx, log), threads)
+def _softmax_backward(upstream, y, dx, log, like, threads):  # type: ignore[no-untyped-def]
+    fits = is_run(upstream, like) and is_run(y, like)
+    if fits:
+        tables = table_at(upstream, like), table_at(y, like), table_at(dx, like)
+        parallel(_softmax_backward_task, (*tables, log), shared(y, threads))
+    return fits
 
 
 @njit(cache=CACHE, error_model="numpy")
@@ -118,16 +136,22 @@ def _entropy_task(x, target, ignore, losses, p, thread, threads):  # type: ignor
 
 
 @njit(cache=CACHE)
-def _entropy(x, target, ignore, losses, p, threads):  # type: ignore[no-untyped-def]
-    """How many rows count, and the sum of the losses; −1 where a target names no class."""
-    classes, counted = x.shape[1], 0
-    for label in target:
+def _entropy(x, target, ignore, losses, p, like, threads):  # type: ignore[no-untyped-def]
+    """How many rows count, and the sum of the losses; −1 where a target names no class, −2 where
+    the arrays do not fit."""
+    if not (is_run(x, like) and is_run_of_labels(target)):
+        return -2, like
+    labels = array_at(data_of(target), size_of(target), 0)
+    classes, counted = width_of(x), 0
+    for label in labels:
         if label != ignore:
             if label < 0 or label >= classes:
-                return -1, x.dtype.type(0)
+                return -1, like
             counted += 1
-    parallel(_entropy_task, (x, target, ignore, losses, p), threads)
-    return counted, total(losses)
+    rows = run_at(losses, like)
+    parallel(_entropy_task, (table_at(x, like), labels, ignore, rows, table_at(p, like)),
+             shared(x, threads))
+    return counted, total(rows)
 
 
 @njit(cache=CACHE, error_model="numpy")
@@ -148,8 +172,14 @@ def _entropy_backward_task(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
-def _entropy_backward(upstream, divisor, p, target, ignore, dx, threads):  # type: ignore
-    parallel(_entropy_backward_task, (upstream, divisor, p, target, ignore, dx), threads)
+def _entropy_backward(upstream, divisor, p, target, ignore, dx, like, threads):  # type: ignore
+    fits = is_run(upstream, like) and is_run(p, like) and is_run_of_labels(target)
+    if fits:
+        labels = array_at(data_of(target), size_of(target), 0)
+        parallel(_entropy_backward_task,
+                 (run_at(upstream, like), divisor, table_at(p, like), labels, ignore,
+                  table_at(dx, like)), shared(p, threads))
+    return fits
 
 
 @njit(cache=CACHE, error_model="numpy")
@@ -167,7 +197,13 @@ def _norm_task(x, weight, bias, eps, y, mean, rstd, thread, threads):  # type: i
 
 @njit(cache=CACHE)
 def _norm(x, weight, bias, eps, y, mean, rstd, threads):  # type: ignore[no-untyped-def]
-    parallel(_norm_task, (x, weight, bias, eps, y, mean, rstd), threads)
+    like = eps
+    fits = is_run(x, like) and is_run(weight, like) and is_run(bias, like)
+    if fits:
+        parallel(_norm_task,
+                 (table_at(x, like), run_at(weight, like), run_at(bias, like), eps,
+                  table_at(y, like), run_at(mean, like), run_at(rstd, like)), shared(x, threads))
+    return fits
 
 
 @njit(cache=CACHE, fastmath=SUMS)
@@ -210,16 +246,23 @@ def _norm_backward_task(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
-def _norm_backward(upstream, x, weight, mean, rstd, dx, sums, threads):  # type: ignore
-    parallel(_norm_backward_task, (upstream, x, weight, mean, rstd, dx, sums), threads)
+def _norm_backward(upstream, x, weight, mean, rstd, dx, sums, like, threads):  # type: ignore
+    fits = is_run(upstream, like) and is_run(x, like) and is_run(weight, like)
+    if fits:
+        parallel(_norm_backward_task,
+                 (table_at(upstream, like), table_at(x, like), run_at(weight, like),
+                  run_at(mean, like), run_at(rstd, like), table_at(dx, like), sums), threads)
+    return fits
 
 
 def softmax(x: np.ndarray, log: bool = False) -> np.ndarray:
     """``exp(x) / Σ exp(x)`` along the last axis, or its logarithm."""
     y = arena.empty(x.shape, x.dtype)
     if x.size:
-        width = x.shape[-1]
-        _softmax(contiguous(x).reshape(-1, width), y.reshape(-1, width), log, threads_for(x.size))
+        how = (id(y), log, LIKES[x.dtype], pool.threads)
+        if not _softmax(id(x), *how):
+            x = contiguous(x)
+            _softmax(id(x), *how)
     return y
 
 
@@ -227,9 +270,10 @@ def softmax_backward(upstream: np.ndarray, y: np.ndarray, log: bool = False) -> 
     """``y (g − Σ g y)`` from softmax's output, or ``g − exp(y) Σ g`` from its logarithm."""
     dx = arena.empty(y.shape, y.dtype)
     if y.size:
-        width = y.shape[-1]
-        _softmax_backward(contiguous(upstream).reshape(-1, width), contiguous(y).reshape(-1, width),
-                          dx.reshape(-1, width), log, threads_for(y.size))
+        how = (id(dx), log, LIKES[y.dtype], pool.threads)
+        if not _softmax_backward(id(upstream), id(y), *how):
+            upstream, y = contiguous(upstream), contiguous(y)
+            _softmax_backward(id(upstream), id(y), *how)
     return dx
 
 
@@ -243,11 +287,14 @@ def cross_entropy(
     """
     losses = np.empty(x.shape[0], x.dtype)
     probabilities = arena.empty(x.shape, x.dtype)
-    counted, total_loss = _entropy(contiguous(x), _whole(target), ignore_index, losses,
-                                   probabilities, threads_for(x.size))
+    how = (ignore_index, id(losses), id(probabilities), LIKES[x.dtype], pool.threads)
+    counted, whole = _entropy(id(x), id(target), *how)
+    if counted == -2:
+        x, target = contiguous(x), contiguous(target.astype(INT64))
+        counted, whole = _entropy(id(x), id(target), *how)
     if counted < 0:
         raise IndexError("a target names no class")
-    return losses, x.dtype.type(total_loss), probabilities, counted
+    return losses, x.dtype.type(whole), probabilities, counted
 
 
 def cross_entropy_backward(
@@ -256,48 +303,48 @@ def cross_entropy_backward(
 ) -> np.ndarray:
     """``upstream / divisor · (softmax(x) − onehot(target))``; ``upstream`` is one number or one
     per row."""
-    dx = arena.empty(probabilities.shape, probabilities.dtype)
-    factors = np.array(upstream, dx.dtype).reshape(-1)
-    _entropy_backward(factors, divisor, probabilities, _whole(target), ignore_index, dx,
-                      threads_for(dx.size))
+    p = probabilities
+    dx = arena.empty(p.shape, p.dtype)
+    upstream = np.asarray(upstream, p.dtype)
+    how = (ignore_index, id(dx), LIKES[p.dtype], pool.threads)
+    if not _entropy_backward(id(upstream), divisor, id(p), id(target), *how):
+        upstream, p = contiguous(upstream), contiguous(p)
+        target = contiguous(target.astype(INT64))
+        _entropy_backward(id(upstream), divisor, id(p), id(target), *how)
     return dx
-
-
-def _whole(target: np.ndarray) -> np.ndarray:
-    """Targets as the kernels take them."""
-    return contiguous(target if target.dtype is INT64 else target.astype(INT64))
 
 
 def layer_norm(
     x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None, eps: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """``(x − mean) · rstd · weight + bias`` over the last axis; also mean and rstd, one per row."""
-    width = x.shape[-1]
+    dtype, width = x.dtype, x.shape[-1]
     rows = x.size // max(width, 1)
-    y = arena.empty(x.shape, x.dtype)
-    mean, rstd = np.empty(rows, x.dtype), np.empty(rows, x.dtype)
+    y = arena.empty(x.shape, dtype)
+    mean, rstd = np.empty(rows, dtype), np.empty(rows, dtype)
     if x.size:
-        _norm(contiguous(x).reshape(-1, width), _given(weight, width, 1, x.dtype),
-              _given(bias, width, 0, x.dtype), x.dtype.type(eps), y.reshape(-1, width), mean, rstd,
-              threads_for(x.size))
+        weight = np.ones(width, dtype) if weight is None else weight
+        bias = np.zeros(width, dtype) if bias is None else bias
+        how = (dtype.type(eps), id(y), id(mean), id(rstd), pool.threads)
+        if not _norm(id(x), id(weight), id(bias), *how):
+            x, weight, bias = contiguous(x), contiguous(weight), contiguous(bias)
+            _norm(id(x), id(weight), id(bias), *how)
     return y, mean, rstd
 
 
 def layer_norm_backward(
     upstream: np.ndarray, x: np.ndarray, weight: np.ndarray | None,
     mean: np.ndarray, rstd: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> list[np.ndarray]:
     """``dx, dweight, dbias`` of layer_norm."""
-    width = x.shape[-1]
-    dx = arena.empty(x.shape, x.dtype)
+    dtype, width = x.dtype, x.shape[-1]
+    dx = arena.empty(x.shape, dtype)
     threads = threads_for(x.size)
-    sums = np.zeros((threads, 2, width), x.dtype)
+    sums = np.zeros((threads, 2, width), dtype)
     if x.size:
-        _norm_backward(contiguous(upstream).reshape(-1, width), contiguous(x).reshape(-1, width),
-                       _given(weight, width, 1, x.dtype), mean, rstd, dx.reshape(-1, width), sums,
-                       threads)
-    return dx, sums[0, 0], sums[0, 1]
-
-
-def _given(vector: np.ndarray | None, width: int, default: float, dtype: np.dtype) -> np.ndarray:
-    return np.full(width, default, dtype) if vector is None else contiguous(vector)
+        weight = np.ones(width, dtype) if weight is None else weight
+        how = (id(mean), id(rstd), id(dx), sums, LIKES[dtype], threads)
+        if not _norm_backward(id(upstream), id(x), id(weight), *how):
+            upstream, x, weight = contiguous(upstream), contiguous(x), contiguous(weight)
+            _norm_backward(id(upstream), id(x), id(weight), *how)
+    return [dx, sums[0, 0], sums[0, 1]]
