@@ -311,15 +311,50 @@ def test_an_update_finds_where_arrays_lie() -> None:
     from localgrad.kernels.cpu import objects
 
     for array in (np.zeros((3, 4, 5)), np.zeros(7, "f4"), np.zeros(()), np.zeros((0, 4))):
+        like = objects.LIKES[array.dtype]
         assert objects.data_of(id(array)) == array.ctypes.data
         assert objects.size_of(id(array)) == array.size
-        assert objects.elements(np.array([[id(array)]])) == array.size
+        assert objects.elements(np.array([[id(array)]]), like) == array.size
         array.flags.writeable = False
-        assert objects.elements(np.array([[id(array)]])) == -1
+        assert objects.elements(np.array([[id(array)]]), like) == -1
+    one = np.float32(0)
     a, b = np.zeros(6, "f4"), np.zeros(8, "f4")
-    assert objects.elements(np.array([[id(a)], [id(b)]])) == -1
-    assert objects.places_of([a], [b.astype("f8")]) is None
+    assert objects.elements(np.array([[id(a)], [id(b)]]), one) == -1
+    c = a.astype("f8")
+    assert objects.elements(np.array([[id(a)], [id(c)]]), one) == -1
     assert objects.places_of([a], [b]).tolist() == [[id(a)], [id(b)]]
+
+
+def test_a_kernel_tells_which_arrays_it_can_take() -> None:
+    from localgrad.kernels.cpu import objects
+
+    one = np.float32(0)
+    model = np.zeros((2, 3, 4, 5), "f4")
+    last = np.zeros((2, 4, 5, 3), "f4").transpose(0, 3, 1, 2)
+    bytes_ = np.zeros(model.nbytes + 1, np.uint8)
+    unaligned = bytes_[1:].view("f4").reshape(model.shape)
+    for array, is_run, in_step in (
+        (model, True, True),
+        (np.ones((2, 3, 4, 5), "f4"), True, True),
+        (last, False, False),
+        (np.zeros((2, 3, 4, 10), "f4")[..., ::2], False, False),
+        (np.broadcast_to(np.float32(1), model.shape), False, False),
+        (model[:, ::-1], False, False),
+        (unaligned, False, False),
+        (model.astype("f8"), False, False),
+        (model.astype(">f4"), False, False),
+        (model.astype("i4"), False, False),
+        (model.reshape(-1), True, False),
+        (model[:1], True, False),
+    ):
+        assert objects.is_run(id(array), one) == is_run
+        assert objects.in_step(id(array), id(model), one) == in_step
+    assert objects.in_step(id(last.copy(order="K")), id(last), one)
+    assert objects.in_step(id(model[:, :1, :1]), id(np.zeros((2, 1, 1, 5), "f4")), one) is False
+    assert objects.in_step(id(model[:1, :, :, :]), id(np.zeros((1, 3, 4, 5), "f4")), one)
+    for labels, fits in ((np.zeros(4, "i8"), True), (np.zeros(4, "i4"), False),
+                         (np.zeros(8, "i8")[::2], False), (np.zeros(4, "u8"), False)):
+        assert objects.is_run_of_labels(id(labels)) == fits
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -381,6 +416,14 @@ def test_strides_and_alignments_do_not_matter(monkeypatch: pytest.MonkeyPatch) -
     shifted[...] = base[:, :150]
     expected = F.linear(lg.asarray(base[:, :150].copy()), lg.asarray(weight)).numpy()
     close(F.linear(lg.asarray(shifted), lg.asarray(weight)).numpy(), expected, "float32")
+    memory = np.frombuffer(bytearray(4 * 2 * 20 * 20 * 8 + 1), np.uint8)[1:].view("f4")
+    images = memory.reshape(2, 20, 20, 8).transpose(0, 3, 1, 2)  # unaligned, channels last
+    images[...] = normal(2, 8, 20, 20)
+    assert not images.flags.aligned
+    kernel = normal(4, 8, 3, 3).astype("f4")
+    for f in (lambda x: F.conv2d(x, lg.asarray(kernel)), F.relu):
+        for got, wanted in zip(swept(f, [images]), swept(f, [images.copy()]), strict=True):
+            close(got, wanted, "float32")
 
 
 def test_threads_change_nothing_beyond_rounding_and_runs_repeat_bit_for_bit() -> None:

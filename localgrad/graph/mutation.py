@@ -63,11 +63,11 @@ def note_mutation(arrays: Any, operation: str) -> None:
     mutation = Mutation(operation, call_site(), latest)
     for array in arrays:
         owner = array if array.base is None else owner_of(array)
-        key = id(owner)
-        known = _by_owner.get(key)
-        if known is not None and known[0]() is owner:
+        known = _by_owner.get(id(owner))
+        if known is not None:
             known[1] = mutation
         else:
+            key = id(owner)
             _by_owner[key] = [weakref.ref(owner, partial(_forget, key)), mutation]
 
 

@@ -198,11 +198,14 @@ class Operation:
         plan = self.plan(mask)
         kept: tuple[Any, ...] = ()
         if plan.names:
-            chosen = [options.get(n, self.defaults.get(n)) for n in self.options]
+            chosen: list[Any] = []
+            if self.options:
+                chosen = [options.get(n, self.defaults.get(n)) for n in self.options]
             kept = plan.keep((*values, *chosen, y))
-        node = make_node(self, tuple(sources), kept, plan, likes_of(values), options)
-        if state.observer is not None:
-            state.observer.made(node, y, values)
+        now = state.__dict__
+        node = make_node(self, tuple(sources), kept, plan, likes_of(values), options, now)
+        if now["observer"] is not None:
+            now["observer"].made(node, y, values)
         return Tensor(y, node)
 
     def constant(self, y: Any, values: Sequence[Any], sources: Any) -> Any:

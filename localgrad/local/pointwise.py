@@ -14,10 +14,10 @@ from localgrad.graph.node import Node, make_node
 from localgrad.graph.record import here, state
 from localgrad.kernels import reference as xp
 from localgrad.local.operation import SCALARS, Operation, Plan, ndarray, parameters_of
+from localgrad.local.unary import FLOAT32, FLOAT64, NO_OPTIONS, Unary
 from localgrad.tensor import made_by
 
 fit, beside = xp.fit, xp.beside
-FLOAT32, FLOAT64 = xp.FLOAT32, xp.FLOAT64
 
 
 class Pointwise(Operation):
@@ -86,30 +86,8 @@ class Pointwise(Operation):
         return spread(total, node)
 
 
-class Unary(Pointwise):
-    """One argument and no options: `Operation.__call__` unrolled, for every small operation."""
-
-    def __call__(self, x: Any, /, **options: Any) -> Any:
-        now = state.__dict__
-        try:
-            value, source = x.value, x.source
-            if source is None or options or not now["enabled"]:
-                return super().__call__(x, **options)
-            y = self.forward(value)
-        except (AttributeError, ValueError, TypeError):
-            return super().__call__(x, **options)  # no Tensor, or nothing that forward takes
-        if y.__class__ is not ndarray:
-            y = xp.asarray(y)
-        dtype = y.dtype
-        if dtype is not value.dtype or not (dtype is FLOAT32 or dtype is FLOAT64):
-            return self.record(y, (value,), (source,), 1, NO_OPTIONS)
-        plan = self.plans.get(1) or self.plan(1)
-        only = plan.only
-        kept = plan.keep((value, y)) if only is None else (y,) if only else (value,)
-        node = make_node(self, (source,), kept, plan, None, NO_OPTIONS, now)
-        if now["observer"] is not None:
-            now["observer"].made(node, y, (value,))
-        return made_by(node, y)
+class UnaryPointwise(Unary, Pointwise):
+    """Of one argument and no options, as most are."""
 
     def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:
         if node.likes is None and self.constants[0] is None:
@@ -118,7 +96,7 @@ class Unary(Pointwise):
 
 
 class Binary(Pointwise):
-    """Two arguments and no options, unrolled likewise."""
+    """Two arguments and no options: `Operation.__call__` unrolled, as for one."""
 
     def __init__(self, name: str, forward: Callable[..., Any], **rest: Any) -> None:
         super().__init__(name, forward, **rest)
@@ -167,9 +145,6 @@ class Binary(Pointwise):
         )
 
 
-NO_OPTIONS: dict[str, Any] = {}
-
-
 def spread(tangent: Any, node: Node) -> Any:
     """A tangent stretched over the axes that the other arguments brought by broadcasting."""
     if node.likes is None:
@@ -196,5 +171,5 @@ def pointwise(name: str, forward: Callable[..., Any], **partials: Any) -> Pointw
     parameters = parameters_of(forward)
     if not set(parameters) <= set(partials):
         return Pointwise(name, forward, **partials)
-    kind = {1: Unary, 2: Binary}.get(len(parameters), Pointwise)
+    kind = {1: UnaryPointwise, 2: Binary}.get(len(parameters), Pointwise)
     return kind(name, forward, **partials)

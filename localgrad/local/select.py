@@ -12,8 +12,9 @@ from typing import Any
 
 from localgrad.graph.node import Node
 from localgrad.kernels import reference as xp
-from localgrad.local.operation import Operation
+from localgrad.local.operation import Operation, parameters_of
 from localgrad.local.pointwise import spread
+from localgrad.local.unary import Unary
 
 
 class Select(Operation):
@@ -45,6 +46,15 @@ class Select(Operation):
         return spread(total, node)
 
 
+class UnarySelect(Unary, Select):
+    """Of one argument and no options."""
+
+    def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:
+        if node.likes is None:
+            return (self.partials[0](upstream, *values),)  # type: ignore[misc]
+        return super().pull(node, upstream, values, needs)
+
+
 def select(name: str, forward: Callable[..., Any], **rules: Any) -> Select:
     """Declare an operation that chooses: one routing rule `(g, names…)` per argument.
 
@@ -61,7 +71,8 @@ def select(name: str, forward: Callable[..., Any], **rules: Any) -> Select:
     Tensor([0., 1.], dtype=float32)
     """
     words = ("doc", "example", "kink")
-    return Select(
+    kind = UnarySelect if len(parameters_of(forward)) == 1 else Select
+    return kind(
         name,
         forward,
         {n: r for n, r in rules.items() if n not in words},

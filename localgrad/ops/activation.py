@@ -129,7 +129,7 @@ gelu_tanh = pointwise(
 relu = select(
     "relu",
     kernels.relu,
-    x=lambda g, y: kernels.relu_route(g, y),
+    x=kernels.relu_route,
     doc="max(x, 0).",
     example=draw.anywhere,
     kink="0 at 0",

@@ -105,16 +105,18 @@ class Optimizer(Constructed):
         """Change `values` in place: the arrays of the group's parameters that have gradients."""
         raise errors.no_update(type(self).__name__)
 
-    def remembered(self, parameters: Iterable[Any], *names: str) -> list[list[Any]]:
+    def remembered(self, parameters: list[Any], *names: str) -> list[list[Any]]:
         """For each name, the arrays that the parameters' states hold under it; zeros at first."""
-        rows = []
-        for parameter in parameters:
-            state = self.state.setdefault(parameter, {})
-            for name in names:
-                if name not in state:
-                    state[name] = numpy.zeros_like(parameter.value)
-            rows.append(state)
-        return [[row[name] for row in rows] for name in names]
+        try:
+            rows = [self.state[parameter] for parameter in parameters]
+            return [[row[name] for row in rows] for name in names]
+        except KeyError:  # a parameter's first step
+            for parameter in parameters:
+                state = self.state.setdefault(parameter, {})
+                for name in names:
+                    if name not in state:
+                        state[name] = numpy.zeros_like(parameter.value)
+            return self.remembered(parameters, *names)
 
     # -- saving and loading --------------------------------------------------------------------
 

@@ -44,7 +44,7 @@ def image_memory(images: np.ndarray) -> tuple[np.ndarray, bool]:
     if flags.c_contiguous and (images.shape[1] > 1 or not flags.writeable):
         return contiguous(images), False
     turned = images.transpose(0, 2, 3, 1)
-    if turned.flags.c_contiguous and flags.writeable:
+    if turned.flags.carray:
         return turned, True
     return contiguous(turned), True
 

@@ -165,25 +165,23 @@ def row_of(place, row, axes):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
-def elements(places):  # type: ignore[no-untyped-def]
+def elements(places, like):  # type: ignore[no-untyped-def]
     """How many elements a row of ``places`` has; −1 where no kernel walks the rows in step: all
-    arrays must be contiguous and writeable, and those of a column of one size."""
+    arrays must be of ``like``'s type, contiguous and writeable, and those of a column of one size.
+    """
     whole = 0
     for column in range(places.shape[1]):
         count = size_of(places[0, column])
         whole += count
         for row in range(places.shape[0]):
             place = places[row, column]
-            if size_of(place) != count or load(place + _FLAGS) & _PLAIN != _PLAIN:
+            is_plain = load(place + _FLAGS) & _PLAIN == _PLAIN and holds(place, like)
+            if size_of(place) != count or not is_plain:
                 return -1
     return whole
 
 
-def places_of(*lists: list[np.ndarray]) -> np.ndarray | None:
-    """The addresses of the lists' array objects, a row a list, for as long as the lists live;
-    None where they are not of one float type."""
-    arrays = [*chain(*lists)]
-    kind = arrays[0].dtype
-    if kind not in FLOATS or [array.dtype for array in arrays].count(kind) < len(arrays):
-        return None
-    return np.fromiter(map(id, arrays), np.int64, len(arrays)).reshape(len(lists), -1)
+def places_of(*lists: list[np.ndarray]) -> np.ndarray:
+    """The addresses of the lists' array objects, a row a list, for as long as the lists live."""
+    addresses = np.fromiter(map(id, chain(*lists)), np.int64)
+    return addresses.reshape(len(lists), -1)

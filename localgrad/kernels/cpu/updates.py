@@ -14,7 +14,7 @@ from numba import njit
 from .emit import array_at
 from .host import CACHE
 from .launch import parallel, share
-from .objects import data_of, elements, places_of, size_of
+from .objects import LIKES, data_of, elements, places_of, size_of
 from .pointwise import SMALL
 from .pool import pool
 
@@ -58,7 +58,7 @@ def _sgd_task(  # type: ignore[no-untyped-def]
 def _sgd(  # type: ignore[no-untyped-def]
     places, dampings, lr, momentum, decay, sign, nesterov, like, threads,
 ):
-    whole = elements(places)
+    whole = elements(places, like)
     if whole >= 0:
         parallel(_sgd_task, (places, dampings, lr, momentum, decay, sign, nesterov, like, whole),
                  threads if whole >= SMALL else 1)
@@ -112,7 +112,7 @@ def _adam_task(  # type: ignore[no-untyped-def]
 def _adam(  # type: ignore[no-untyped-def]
     places, steps, lr, beta1, beta2, epsilon, decay, decoupled, sign, like, threads,
 ):
-    whole = elements(places)
+    whole = elements(places, like)
     if whole >= 0:
         parallel(_adam_task, (places, steps, lr, beta1, beta2, epsilon, decay, decoupled, sign,
                               like, whole), threads if whole >= SMALL else 1)
@@ -129,16 +129,18 @@ def sgd_step(
 
     Velocities that are None are made, and start as the gradient.
     """
+    like = LIKES.get(values[0].dtype)
+    if like is None:
+        return False
     dampings, moving = _NO_DAMPINGS, []
     if velocities is not None:
         given = 1.0 - options["dampening"]
         dampings = np.array([1.0 if v is None else given for v in velocities])
         moving = [[np.zeros_like(w) if v is None else v for w, v in zip(values, velocities)]]
-    places = places_of(values, gradients, *moving)
-    taken = places is not None and _sgd(
-        places, dampings, float(options["lr"]), float(options["momentum"]),
-        float(options["weight_decay"]), -1.0 if options["maximize"] else 1.0,
-        bool(options["nesterov"]), values[0].dtype.type(0), pool.threads)
+    taken: bool = _sgd(
+        places_of(values, gradients, *moving), dampings, float(options["lr"]),
+        float(options["momentum"]), float(options["weight_decay"]),
+        -1.0 if options["maximize"] else 1.0, bool(options["nesterov"]), like, pool.threads)
     if taken and moving:
         velocities[:] = moving[0]
     return taken
@@ -149,10 +151,14 @@ def adam_step(
     steps: list[int], options: dict[str, Any],
 ) -> bool:
     """``w ← w − lr m̂ / (√v̂ + eps)``, with decoupled decay (AdamW) and amsgrad where asked."""
+    like = LIKES.get(values[0].dtype)
+    if like is None:
+        return False
     places = places_of(values, gradients, means, squares, *([] if largest is None else [largest]))
     beta1, beta2 = options["betas"]
-    return places is not None and _adam(
+    taken: bool = _adam(
         places, np.array(steps, np.int64), float(options["lr"]), float(beta1), float(beta2),
         float(options["eps"]), float(options["weight_decay"]),
-        bool(options["decoupled_weight_decay"]), -1.0 if options["maximize"] else 1.0,
-        values[0].dtype.type(0), pool.threads)
+        bool(options["decoupled_weight_decay"]), -1.0 if options["maximize"] else 1.0, like,
+        pool.threads)
+    return taken
