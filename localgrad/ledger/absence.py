@@ -15,6 +15,7 @@ _CUT_WORDS = {
 
 
 NOT_IN_GRAPH = "not in the graph of this loss"
+FAILED_BEFORE = "the sweep failed before it came here"
 
 
 def explain_absences(record: LedgerRecord, otherwise: str = NOT_IN_GRAPH) -> None:

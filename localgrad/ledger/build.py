@@ -10,7 +10,7 @@ from typing import Any
 
 from localgrad.graph.node import Node
 from localgrad.ledger import arithmetic, birth
-from localgrad.ledger.absence import NOT_IN_GRAPH, explain_absences
+from localgrad.ledger.absence import FAILED_BEFORE, NOT_IN_GRAPH, explain_absences
 from localgrad.ledger.cuts import OpenCut, Origin
 from localgrad.ledger.describe import describe, reduced_axes
 from localgrad.ledger.measure import enrich
@@ -229,7 +229,7 @@ def _why_none(recorder: Recorder) -> str:
     """Why a node received no gradient if no line cut it off."""
     if not recorder.sweeps:
         return "backward() was not called while the ledger was open"
-    return "the sweep failed before it came here" if recorder.has_failed else NOT_IN_GRAPH
+    return FAILED_BEFORE if recorder.has_failed else NOT_IN_GRAPH
 
 
 def _number_steps(nodes: list[NodeRecord], keys: list[Key]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from localgrad.ledger import arithmetic, birth
-from localgrad.ledger.absence import explain_absences
+from localgrad.ledger.absence import FAILED_BEFORE, NOT_IN_GRAPH, explain_absences
 from localgrad.ledger.build import snippets
 from localgrad.ledger.model import EdgeRecord, LedgerRecord, Mutation, NodeRecord, Stats
 from localgrad.torch import names
@@ -61,7 +61,8 @@ class Build:
         self._mutations()
         self.record.sources = snippets(self.record.nodes)
         birth.classify(self.record)
-        explain_absences(self.record)
+        has_failed = any(sweep.error is not None for sweep in recorder.sweeps)
+        explain_absences(self.record, FAILED_BEFORE if has_failed else NOT_IN_GRAPH)
 
     # -- nodes ---------------------------------------------------------------------------------
 

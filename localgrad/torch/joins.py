@@ -109,7 +109,7 @@ def reconciled(
         Sent(part.consumer, part.argument, own, tensor.clone() if keep else None)
         for part, own, tensor in zip(parts, rows, tensors)
     ]
-    overwritten = tuple((p.row, i) for i, p in enumerate(parts) if p.is_overwritten)
+    overwritten = tuple([(p.row, i) for i, p in enumerate(parts) if p.is_overwritten])
     return Join(sent_by_all, difference, overwritten), row
 
 

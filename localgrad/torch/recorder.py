@@ -8,7 +8,6 @@ hand-written backward that differentiates) is taken into the account of the oute
 
 from __future__ import annotations
 
-import re
 import sys
 import threading
 import warnings
@@ -32,9 +31,8 @@ from localgrad.torch.modules import ModuleTracker
 from localgrad.torch.places import Place, here, local_variables, name_of
 from localgrad.torch.statistics import Meter
 from localgrad.torch.sweep import GradBefore, Sweep
-from localgrad.torch.walk import Entry, roots_of
+from localgrad.torch.walk import CHANGED, Entry, roots_of
 
-_CHANGED = re.compile(r"is at version (\d+); expected version (\d+)")
 _open: list[Recorder] = []
 
 
@@ -158,6 +156,7 @@ class Recorder:
             None if place is None else place.where,
             differentiable,
             bool(kwargs.get("accumulate_grad")) and not are_averaged(),
+            not (args[3] if len(args) > 3 else kwargs.get("inputs")),
         )
         self.sweeps.append(sweep)
         self._running.append(sweep)
@@ -184,10 +183,7 @@ class Recorder:
         if owner is not None:
             below = sweep.graph.entries[owner].order
             self._begin(sweep, outputs, args[0], self.watch.log, below, owner)
-        result = engine(outputs, *args, **kwargs)
-        if owner is not None:
-            sweep.resume(owner)
-        return result
+        return engine(outputs, *args, **kwargs)
 
     def _begin(
         self,
@@ -297,8 +293,8 @@ class Recorder:
     def _explain(self, sweep: Sweep, error: BaseException) -> None:
         """Find the operation that overwrote a value which a node had kept."""
         sweep.error = str(error) or type(error).__name__
-        versions = _CHANGED.search(sweep.error)
-        failed = sweep.unfinished()
+        versions = CHANGED.search(sweep.error)
+        failed = None if versions is None else sweep.failed()
         if versions is None or failed is None:
             return
         expected = int(versions[2])

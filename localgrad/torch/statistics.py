@@ -9,7 +9,7 @@ measured by the batch, and all numbers come over in one transfer at the end.
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from localgrad.ledger.model import Stats
 _BATCH = 64
 _SCARCE = (torch.bfloat16, torch.float16)
 _SINGLE, _DOUBLE, _STRIDED = torch.float32, torch.float64, torch.strided
+_FLOATS = (_SINGLE, _DOUBLE)
 
 
 class Meter:
@@ -46,7 +47,7 @@ class Meter:
     def add(self, tensor: Tensor) -> int:
         """Measure one tensor."""
         if self._team is not None and is_plain(tensor):
-            if not tensor.is_contiguous() and not is_dense(tensor):
+            if not is_dense(tensor):
                 tensor = tensor.detach().contiguous()
             moments, size, double = self.moments, tensor.numel(), tensor.dtype is _DOUBLE
             row = moments.reserve(1, size)
@@ -70,7 +71,7 @@ class Meter:
     def add_many(self, tensors: list[Tensor]) -> list[int]:
         """Measure tensors that all have the values they will have."""
         together = self._team is not None and all(
-            t.dtype is _SINGLE and t.is_contiguous() and is_plain(t) for t in tensors
+            is_plain(t) and t.dtype is _SINGLE and t.is_contiguous() for t in tensors
         )
         if not together or not tensors:
             return [self.add(tensor) for tensor in tensors]
@@ -246,9 +247,8 @@ def _library() -> str:
 
 def is_plain(tensor: Tensor) -> bool:
     """Whether the elements are floats or doubles in memory that can be read as it is."""
-    dtype = tensor.dtype
     return (
-        (dtype is _SINGLE or dtype is _DOUBLE)
+        tensor.dtype in _FLOATS
         and tensor.is_cpu
         and tensor.layout is _STRIDED
         and not tensor.is_neg()
@@ -257,8 +257,13 @@ def is_plain(tensor: Tensor) -> bool:
 
 def is_dense(tensor: Tensor) -> bool:
     """Whether the elements lie side by side in memory, each once, in whatever order of the axes."""
+    return tensor.is_contiguous() or _is_dense(tensor.shape, tensor.stride())
+
+
+@lru_cache(maxsize=1024)
+def _is_dense(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
     expected = 1
-    for stride, size in sorted(zip(tensor.stride(), tensor.shape)):
+    for stride, size in sorted(zip(strides, shape)):
         if size == 1:
             continue
         if stride != expected:
@@ -269,8 +274,9 @@ def is_dense(tensor: Tensor) -> bool:
 
 def in_one_order(tensors: list[Tensor]) -> list[Tensor]:
     """The tensors, which have one shape, without holes and in one common order of elements."""
-    first = tensors[0]
-    if all(tensor.stride() == first.stride() for tensor in tensors) and is_dense(first):
+    first, *others = tensors
+    strides = first.stride()
+    if is_dense(first) and all(tensor.stride() == strides for tensor in others):
         return tensors
     return [tensor.contiguous() for tensor in tensors]
 

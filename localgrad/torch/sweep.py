@@ -1,12 +1,11 @@
 """One backward sweep, heard through hooks.
 
-A pre-hook on a node is given what arrived there: the sum, which is measured while it is in the
-cache for the backward that follows. A post-hook is given what the node sends on, one contribution
-for each input. Where a value has one consumer the contribution is the sum, and nothing need be
-kept; where several meet they are held until their sum is known. What flows into a parameter is read
-from its ``.grad`` afterwards; where something else may have got into that, it is measured when it
-is sent, so that PyTorch may hand the very buffer to ``.grad`` without copying it. A node that only
-rearranges what it is given has no hook: its numbers are those of its argument.
+A hook on a node runs after its backward. It is given what arrived there, the sum, and what the node
+sends on, one contribution for each input. Where several contributions meet they are held until
+their sum is known; where a value has one consumer the contribution is the sum, and nothing need be
+kept (`planning.py`). What flows into a parameter is read from its ``.grad`` afterwards; where
+something else may have got into that, it is measured when it is sent, so that PyTorch may hand the
+very buffer to ``.grad`` without copying it.
 
 The hooks hold this object and integers, never a node: node and hook would keep each other alive.
 """
@@ -17,17 +16,16 @@ import math
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from localgrad.torch.joins import Held, Join, Sent, Target, is_same, reconciled, slices
-from localgrad.torch.names import passes_through, rearranges
+from localgrad.torch.planning import HELD, INTO_LEAF, IS_SUM, Plan, Planner
 from localgrad.torch.statistics import Meter
-from localgrad.torch.walk import TELLS_SHAPES, Entry, Graph, Known
-
-_LEAF, _JOIN, _VIEW = range(3)  # what is done with a contribution when it is sent
+from localgrad.torch.walk import TELLS_SHAPES, Entry, Graph, keeps_changed_value
 
 
 class GradBefore(NamedTuple):
@@ -46,6 +44,7 @@ class Sweep:
     where: str | None = None  # the user's line that began it
     differentiable: bool = False  # create_graph
     fills_grad: bool = False  # with nothing but this process's own gradients
+    is_whole: bool = False  # every node behind the roots runs
     graph: Graph = field(default_factory=Graph)
     roots: list[Target] = field(default_factory=list)
     seeds: list[Tensor] = field(default_factory=list)  # what it began with
@@ -66,8 +65,8 @@ class Sweep:
         self._known: dict[Target, int] = {}  # rows of sums that are views of measured ones
         self._lock = threading.RLock()
         self._gathers = False
-        self._begun = -1  # the node whose backward is running
-        self._quiet: dict[int, Target] = {}  # nodes without a hook, and what has their numbers
+        self._quiet: dict[int, Target] = {}  # of them, those that only rearrange: see Planner
+        self._silent: set[int] = set()  # all nodes without a hook
         self._filled: dict[int, None] = {}  # leaves whose numbers are read from `.grad`
 
     # -- hooks ---------------------------------------------------------------------------------
@@ -113,24 +112,22 @@ class Sweep:
             elif self._is_filled(all_entries[index].variable):
                 self._filled[index] = None
         # The one contribution to any other leaf is the sum, or the sum is made at the end.
+        hang = self._handles.append
         for index in hooked_leaves:
-            self._hang(index, all_entries[index])
-        for index in entries:
-            entry = all_entries[index]
-            if entry.variable is not None:
-                continue
-            quiet = self._quiet_target(index, entry)
-            if quiet is None or (index, 0) in roots:
-                self._hang(index, entry)
-            else:
-                self._quiet[index] = quiet
-
-    def _hang(self, index: int, entry: Entry) -> None:
-        node = entry.node
-        self._handles.append(node.register_prehook(self._before(index)))
-        plan = self._plan(entry)
-        if plan:
-            self._handles.append(node.register_hook(self._after(index, entry, plan)))
+            hang(all_entries[index].node.register_prehook(partial(self._arrive, index)))
+        # Where hand-written functions run sweeps of their own, and at level "values", none is
+        # spared; nor where a node may be asked for what arrived there and never run.
+        spares = self.is_whole and TELLS_SHAPES and not self._gathers and self.level != "values"
+        planner = Planner(graph, held, self._slices, self._filled, spares)
+        nodes = [index for index in entries if all_entries[index].variable is None]
+        heard = self._hooks()
+        for hook in planner.hooks(nodes, roots):
+            entry = all_entries[hook.node]
+            if entry.is_custom:  # it may change what it is given in place
+                hang(entry.node.register_prehook(partial(self._arrive, hook.node)))
+            hang(entry.node.register_hook(heard(*hook)))
+        self._quiet.update(planner.quiet)
+        self._silent |= planner.silent
 
     def surround(self, index: int, enter: Callable[[], None], leave: Callable[[], None]) -> None:
         """Call ``enter`` before and ``leave`` after the backward of one node."""
@@ -149,41 +146,30 @@ class Sweep:
                 self._settle(target)
             for target in self._slices:
                 self._settle_slices(target)
-        for index in reversed(_consumers_first(self.graph, self._quiet)):
-            row = self.arrived.get(self._quiet[index])
+        for index in self._quiet:
+            target = self._quiet[index]
+            while target[0] in self._quiet:
+                target = self._quiet[target[0]]
+            row = self.arrived.get(target)
             if row is not None:
                 self.arrived[index, 0] = row
-                self.done.add(index)
+        self.done.update(index for index, _ in self.arrived if index in self._silent)
         self._known.clear()
 
-    def unfinished(self) -> Entry | None:
-        """The node whose backward failed: the last that began."""
-        if self._begun < 0:
-            return None
-        self.done.discard(self._begun)
-        return self.graph.entries[self._begun]
-
-    def resume(self, index: int) -> None:
-        """A sweep inside of the backward of this node has ended."""
-        self._begun = index
+    def failed(self) -> Entry | None:
+        """The node whose backward found that a value which it had kept was changed meanwhile: it
+        says so again when it is asked for the value."""
+        entries = self.graph.entries
+        waiting = [index for index in range(len(entries)) if index not in self.done]
+        for index in _consumers_first(self.graph, waiting):
+            if keeps_changed_value(entries[index].node):
+                return entries[index]
+        return None
 
     def _is_filled(self, variable: Any) -> bool:
         """Whether ``.grad`` will hold this sweep's contribution and nothing else."""
         hooks = getattr(variable, "_post_accumulate_grad_hooks", None)
         return self.fills_grad and not self._gathers and variable.grad is None and not hooks
-
-    def _quiet_target(self, index: int, entry: Entry) -> Target | None:
-        """The one argument of a node that only rearranges, where that is measured anyway."""
-        if not rearranges(entry.op) or self._gathers or self.level == "values":
-            return None
-        if not TELLS_SHAPES:  # nothing but a hook does
-            return None
-        (target,) = entry.targets
-        joins = self._held, self._slices
-        if target is None or any(t in known for t in (target, (index, 0)) for known in joins):
-            return None
-        measured = self.graph.entries[target[0]].variable is None or target[0] in self._filled
-        return target if measured else None
 
     def _read_grads(self) -> None:
         """The numbers of the leaves whose whole gradient is in ``.grad`` now."""
@@ -197,82 +183,65 @@ class Sweep:
             if self.level == "values":
                 self.sums[index, 0] = found[index].detach().clone()
 
-    def _plan(self, entry: Entry) -> list[tuple[int, Target, int]]:
-        """The arguments of a node whose contributions need anything done when they are sent."""
-        views = passes_through(entry.op)
-        plan = []
-        for argument, target in enumerate(entry.targets):
-            if target is None or target[0] in self._filled:
-                continue
-            if target in self._held:
-                plan.append((argument, target, _JOIN))
-            elif self.graph.entries[target[0]].variable is not None:
-                plan.append((argument, target, _LEAF))
-            elif views:
-                plan.append((argument, target, _VIEW))
-        return plan
+    def _arrive(self, index: int, upstream: tuple[Tensor | None, ...]) -> None:
+        """Measure what arrived at a node."""
+        with self._lock:
+            for slot, total in enumerate(upstream):
+                if total is None:
+                    continue
+                target = index, slot
+                if not TELLS_SHAPES:
+                    self.graph.entries[index].see(slot, total)
+                if self.differentiable:
+                    total = total.detach()
+                if self._held.get(target):
+                    row = self._join(target, total)
+                else:
+                    found = self._known.get(target)
+                    row = self.meter.add(total) if found is None else found
+                self.arrived[target] = row
+                if self.level == "values":
+                    self.sums[target] = total.clone()
 
-    def _before(self, index: int) -> Callable[..., None]:
-        """A hook that is given what arrived at a node, before its backward reads it too."""
-        measure, known, arrived, held = self.meter.add, self._known, self.arrived, self._held
-        done, lock = self.done, self._lock
-        keeps, bare = self.level == "values", not self.differentiable
-        seen = None if TELLS_SHAPES else self.graph.entries[index].seen
-
-        def before(upstream: tuple[Tensor | None, ...]) -> None:
-            with lock:
-                slot = -1
-                for total in upstream:
-                    slot += 1
-                    if total is None:
-                        continue
-                    target = index, slot
-                    if seen is not None:
-                        seen[slot] = Known(total.shape, total.dtype)
-                    if not bare:
-                        total = total.detach()
-                    if held.get(target):
-                        row = self._join(target, total)
-                    else:
-                        found = known.get(target)
-                        row = measure(total) if found is None else found
-                    arrived[target] = row
-                    if keeps:
-                        self.sums[target] = total.clone()
-                done.add(index)
-                self._begun = index
-
-        return before
-
-    def _after(
-        self, index: int, entry: Entry, plan: list[tuple[int, Target, int]]
-    ) -> Callable[..., None]:
-        """A hook that is given what a node sends on."""
+    def _hooks(self) -> Callable[[int, Plan, bool], Callable[..., None]]:
+        """Return what makes the hook of a node."""
         known, arrived, held, lock = self._known, self.arrived, self._held, self._lock
-        is_custom, views = entry.is_custom, passes_through(entry.op)
+        measure, arrive, done, entries = self.meter.add, self._arrive, self.done, self.graph.entries
 
-        def after(
-            downstream: tuple[Tensor | None, ...], upstream: tuple[Tensor | None, ...]
-        ) -> None:
-            with lock:
-                row, total = arrived.get((index, 0), -1), upstream[0]
-                for argument, target, action in plan:
-                    tensor = downstream[argument]
-                    if tensor is None:
-                        continue
-                    if action == _JOIN:
-                        # A second tensor on the memory, which `.grad` may then take over.
-                        tensor = tensor.detach()
-                        sent = self.meter.add(tensor) if is_custom else -1
-                        held[target].append(Held(index, argument, tensor, tensor._version, sent))
-                        continue
-                    same = views and total is not None and is_same(tensor, total)
-                    if action == _LEAF:
-                        self._into_leaf(target, tensor.detach(), row if same else -1)
-                    elif same:
-                        known[target] = row
+        def heard(index: int, plan: Plan, is_told: bool) -> Callable[..., None]:
+            _, is_custom, _, passes_through = entries[index].kind
+            is_told = is_told or is_custom
 
-        return after
+            def hook(
+                downstream: tuple[Tensor | None, ...], upstream: tuple[Tensor | None, ...]
+            ) -> None:
+                with lock:
+                    done.add(index)
+                    if not is_told:
+                        arrive(index, upstream)
+                    row, total = arrived.get((index, 0), -1), upstream[0]
+                    for argument, target, action in plan:
+                        tensor = downstream[argument]
+                        if tensor is None:
+                            continue
+                        if action == HELD:
+                            # A second tensor on the memory, which `.grad` may then take over.
+                            tensor = tensor.detach()
+                            own = measure(tensor) if is_custom else -1
+                            part = Held(index, argument, tensor, tensor._version, own)
+                            held[target].append(part)
+                            continue
+                        same = passes_through and total is not None and is_same(tensor, total)
+                        if action == INTO_LEAF:
+                            self._into_leaf(target, tensor.detach(), row if same else -1)
+                        elif action == IS_SUM:
+                            arrived[target] = row if same else measure(tensor)
+                        elif same:
+                            known[target] = row
+
+            return hook
+
+        return heard
 
     # -- sums ----------------------------------------------------------------------------------
 

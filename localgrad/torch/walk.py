@@ -6,7 +6,8 @@ and reuses ids; everything else speaks of a node by its index.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -14,13 +15,31 @@ import torch
 from torch.autograd.function import BackwardCFunction
 
 from localgrad.torch.forward import Log
+from localgrad.torch.names import passes_through, rearranges
 
 ACCUMULATE = "torch::autograd::AccumulateGrad"
 
 #: Whether a node tells the shapes of its outputs; in PyTorch 2.4 none does.
 TELLS_SHAPES = hasattr(torch.zeros((), requires_grad=True).clone().grad_fn, "_input_metadata")
 
-_names: dict[type, str] = {}  # of the nodes of a class of PyTorch's own
+#: What a node says of a value that was overwritten since it kept it.
+CHANGED = re.compile(r"is at version (\d+); expected version (\d+)")
+
+
+class Kind(NamedTuple):
+    """What is known of a node by its class.
+
+    is_custom: a person wrote this backward, as a ``torch.autograd.Function``.
+    rearranges, passes_through: as in ``names.py``.
+    """
+
+    op: str
+    is_custom: bool
+    rearranges: bool
+    passes_through: bool
+
+
+_kinds: dict[type, Kind] = {}  # of the nodes of a class of PyTorch's own
 
 
 class Known(NamedTuple):
@@ -34,17 +53,22 @@ class Known(NamedTuple):
 class Entry:
     """One node of PyTorch's graph. ``targets`` are (index, slot) of its inputs, or None.
 
+    below: the order of the node inside of whose backward this one was made, or ().
     seen: by output, a gradient's shape and dtype, which are the output's, in versions of PyTorch
     whose nodes do not tell these themselves.
     """
 
     node: Any
-    op: str
+    kind: Kind
     log: Log
-    order: tuple[int, ...]
-    targets: list[tuple[int, int] | None] = field(default_factory=list)
-    variable: Any = None
-    seen: dict[int, Known] = field(default_factory=dict)
+    below: tuple[int, ...]
+    targets: list[tuple[int, int] | None]
+    variable: Any
+    seen: dict[int, Known] | None = None
+
+    @property
+    def op(self) -> str:
+        return self.kind.op
 
     @property
     def is_leaf(self) -> bool:
@@ -52,8 +76,20 @@ class Entry:
 
     @property
     def is_custom(self) -> bool:
-        """Whether a person wrote this backward, as a ``torch.autograd.Function``."""
-        return isinstance(self.node, BackwardCFunction)
+        return self.kind.is_custom
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """When the node was made: what is recomputed inside of one comes before it,
+        (5, 0, ...) < (5, 1)."""
+        number = -1 if self.variable is not None else self.node._sequence_nr()
+        return (*self.below[:-1], 0, number, 1) if self.below else (number, 1)
+
+    def see(self, slot: int, gradient: torch.Tensor) -> None:
+        """Note what a gradient tells of the output that it belongs to."""
+        if self.seen is None:
+            self.seen = {}
+        self.seen[slot] = Known(gradient.shape, gradient.dtype)
 
     def shape(self, slot: int) -> tuple[int, ...] | None:
         """The shape of one output of the operation, where PyTorch knows it."""
@@ -65,13 +101,16 @@ class Entry:
     def known(self, slot: int) -> Any:
         """Shape and dtype of an output; None if unknown."""
         told = getattr(self.node, "_input_metadata", None) if TELLS_SHAPES else None
-        return told[slot] if told is not None and slot < len(told) else self.seen.get(slot)
+        if told is not None and slot < len(told):
+            return told[slot]
+        return None if self.seen is None else self.seen.get(slot)
 
 
 class Graph:
     """Entries in the order they were found, and how often each output is used.
 
     leaves, custom: which entries these are. shared: the outputs that are used more than once.
+    several: the nodes of which more than one output is used, a root's own being one.
     """
 
     def __init__(self) -> None:
@@ -81,6 +120,7 @@ class Graph:
         self.leaves: list[int] = []
         self.custom: list[int] = []
         self.shared: list[tuple[int, int]] = []
+        self.several: set[int] = set()
 
     def extend(
         self, roots: list[tuple[Any, int]], log: Log, below: tuple[int, ...]
@@ -98,38 +138,43 @@ class Graph:
                 index = known.get(node)
                 found.append((self._add(node, log, below) if index is None else index, slot))
         for entry in islice(entries, first, None):  # and those that are added meanwhile
-            targets = entry.targets
+            add = entry.targets.append
             for source, slot in entry.node.next_functions:
                 if source is None:
-                    targets.append(None)
+                    add(None)
                     continue
                 index = known.get(source)
                 target = self._add(source, log, below) if index is None else index, slot
-                targets.append(target)
+                add(target)
                 count = uses[target] = uses.get(target, 0) + 1
                 if count == 2:
                     self.shared.append(target)
+                elif count == 1 and index is not None:
+                    self.several.add(index)
         return found, range(first, len(entries))
 
     def _add(self, node: Any, log: Log, below: tuple[int, ...]) -> int:
         index = self.index[node] = len(self.entries)
-        kind = type(node)
-        name = _names.get(kind)
-        if name is None:
-            name = node.name()
-            if issubclass(kind, BackwardCFunction):
-                self.custom.append(index)
-            elif name.endswith(kind.__name__):  # nodes that PyTorch has no class for share one
-                _names[kind] = name
-        if name == ACCUMULATE:
-            variable, number = node.variable, -1
+        kind = _kinds.get(type(node)) or kind_of(node)
+        variable = None
+        if kind.op == ACCUMULATE:
+            variable = node.variable
             self.leaves.append(index)
-        else:
-            variable, number = None, node._sequence_nr()
-        # What is recomputed inside of a node comes before it: (5, 0, ...) < (5, 1).
-        order = (*below[:-1], 0, number, 1) if below else (number, 1)
-        self.entries.append(Entry(node, name, log, order, [], variable))
+        elif kind.is_custom:
+            self.custom.append(index)
+        self.entries.append(Entry(node, kind, log, below, [], variable))
         return index
+
+
+def kind_of(node: Any) -> Kind:
+    """What is known of a node by its class, remembered where that tells its name."""
+    cls, op = type(node), node.name()
+    is_custom = issubclass(cls, BackwardCFunction)
+    kind = Kind(op, is_custom, rearranges(op), passes_through(op))
+    # Nodes that PyTorch has no class for share one; two hand-written classes may share a name.
+    if not is_custom and op.endswith(cls.__name__):
+        _kinds[cls] = kind
+    return kind
 
 
 def roots_of(outputs: Any) -> list[tuple[Any, int]]:
@@ -145,3 +190,15 @@ def roots_of(outputs: Any) -> list[tuple[Any, int]]:
         else:
             roots.append((output.node, output.output_nr))
     return roots
+
+
+def keeps_changed_value(node: Any) -> bool:
+    """Whether a node has kept a value that was overwritten since."""
+    for name in dir(node):
+        if name.startswith("_saved_") or name == "saved_tensors":
+            try:
+                getattr(node, name)
+            except RuntimeError as error:
+                if CHANGED.search(str(error)):
+                    return True
+    return False

@@ -146,6 +146,44 @@ def test_the_node_that_failed_is_not_one_that_only_rearranges() -> None:
     assert [mutation.retained_by for mutation in ledger.record.mutations] == ["exp"]
 
 
+@pytest.mark.parametrize("op", ["exp", "tanh"])
+def test_the_node_that_failed_is_found_with_and_without_a_hook(op: str) -> None:
+    w = torch.ones(6, requires_grad=True)
+    with Ledger() as ledger, pytest.raises(RuntimeError, match="modified by an inplace"):
+        kept = {"tanh": torch.tanh(w)}
+        kept["exp"] = torch.exp(kept["tanh"])
+        loss = kept["exp"].sum()
+        with torch.no_grad():
+            kept[op] += 1
+        loss.backward()
+    assert [mutation.retained_by for mutation in ledger.record.mutations] == [op]
+    assert ledger.of(w).absence == "the sweep failed before it came here"
+
+
+def test_in_a_chain_every_other_node_has_a_hook_and_all_have_their_sums(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hung: list[int] = []
+    close = sweep.Sweep.close
+
+    def counted(self: Any) -> None:
+        hung.append(len(self._handles))
+        close(self)
+
+    def norms(level: str) -> list[Any]:
+        w = torch.arange(6.0, requires_grad=True)
+        with Ledger(level=level) as ledger:
+            x = w
+            for _ in range(10):
+                x = torch.sin(x)
+            x.sum().backward()
+        return [(node.op, node.upstream.norm, node.upstream.zeros) for node in ledger.nodes]
+
+    monkeypatch.setattr(sweep.Sweep, "close", counted)
+    assert norms("norms") == norms("values")
+    assert hung == [6, 11]
+
+
 def test_a_view_that_was_not_measured_has_the_value_of_its_source() -> None:
     w = torch.randn(3, 4, requires_grad=True)
     with Ledger() as ledger:
