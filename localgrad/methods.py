@@ -172,7 +172,11 @@ class Methods:
         """Moved along an axis, what falls off returning at the other end."""
         return ops.roll(self, shift, axis=axis)
 
-    squeeze, swapaxes, flatten = along("squeeze"), method("swapaxes"), method("flatten")
+    def swapaxes(self, first: int, second: int) -> Tensor:
+        """Two axes exchanged."""
+        return ops.swapaxes(self, first, second)
+
+    squeeze, flatten = along("squeeze"), method("flatten")
     split, unbind, diagonal = method("split"), along("unstack"), method("diagonal")
     tril, triu, tile, take = method("tril"), method("triu"), method("tile"), method("take")
 

@@ -185,6 +185,12 @@ class Symbol:
     def conj(self) -> Symbol:
         return call("conj", self)
 
+    def reshape(self, shape: Any) -> Symbol:
+        return function("reshape", self, shape)
+
+    def transpose(self, axes: Any) -> Symbol:
+        return function("transpose", self, axes)
+
     def __getitem__(self, key: Any) -> Symbol:
         return Symbol(f"{self.text}[{key!r}]", rf"{self.latex}[{key!r}]")
 

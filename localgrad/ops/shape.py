@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from localgrad import errors
@@ -18,6 +19,14 @@ from localgrad.local.linear import Linear, LinearMany, linear
 from localgrad.tensor import Tensor
 
 
+@lru_cache(maxsize=256)
+def inverse_permutation(axes: tuple[int, ...]) -> tuple[int, ...]:
+    inverse = [0] * len(axes)
+    for place, axis in enumerate(axes):
+        inverse[axis] = place
+    return tuple(inverse)
+
+
 def like_example(*shape: int, **options: Any) -> Any:
     """An `example` that draws one array of this shape, for the tests that walk the registry."""
     return lambda rng: ((rng.standard_normal(shape),), options)
@@ -25,13 +34,13 @@ def like_example(*shape: int, **options: Any) -> Any:
 
 _reshape = linear(
     "reshape",
-    lambda x, shape: xp.reshape(x, shape),
-    lambda g, like: xp.reshape(g, like.shape),
+    lambda x, shape: x.reshape(shape),
+    lambda g, like: g.reshape(like.shape),
     example=like_example(2, 6, shape=(3, 4)),
 )
 _permute: Linear = linear(
     "permute_dims",
-    lambda x, axes: xp.transpose(x, axes),
+    lambda x, axes: x.transpose(axes),
     lambda g, axes: _permute.run(g, axes=inverse_permutation(axes)),
     example=like_example(2, 3, 4, axes=(2, 0, 1)),
 )
@@ -126,13 +135,6 @@ def real_for(g: Any, like: Any) -> Any:
     return xp.real(g) if g.dtype.kind == "c" and like.dtype.kind != "c" else g
 
 
-def inverse_permutation(axes: Sequence[int]) -> tuple[int, ...]:
-    inverse = [0] * len(axes)
-    for place, axis in enumerate(axes):
-        inverse[axis] = place
-    return tuple(inverse)
-
-
 def opposite(shift: Any) -> Any:
     return tuple(-s for s in shift) if isinstance(shift, tuple) else -shift
 
@@ -187,10 +189,15 @@ def permute_dims(x: Any, /, axes: Any = None) -> Tensor:
 
 def swapaxes(x: Any, first: int, second: int) -> Tensor:
     """Two axes exchanged."""
-    i, j = axes_of("swapaxes", x, (first, second))
-    axes = list(range(x.ndim))
-    axes[i], axes[j] = j, i
-    return _permute(x, axes=tuple(axes))
+    return _permute(x, axes=exchanged(*axes_of("swapaxes", x, (first, second)), x.ndim))
+
+
+@lru_cache(maxsize=256)
+def exchanged(first: int, second: int, ndim: int) -> tuple[int, ...]:
+    """All axes in their order, but these two in each other's places."""
+    axes = list(range(ndim))
+    axes[first], axes[second] = second, first
+    return tuple(axes)
 
 
 def matrix_transpose(x: Any, /) -> Tensor:
