@@ -9,6 +9,7 @@ from localgrad import errors, kernels
 from localgrad.graph import mutation
 from localgrad.graph.node import Freed, Node
 from localgrad.graph.order import leading_to, newest_first, reachable
+from localgrad.graph.pieces import Pieces, waits
 from localgrad.graph.recompute import retained_values
 from localgrad.graph.record import state
 from localgrad.kernels import reference as xp
@@ -45,6 +46,8 @@ def sweep(
         upstream = pending.pop(node, None)
         if upstream is None or (needed is not None and node not in needed):
             continue
+        if upstream.__class__ is Pieces:
+            upstream = upstream.put_together(node, owned)
         if observer is not None:
             observer.arrived(node, upstream)
         if wanted is not None and node in wanted:
@@ -64,10 +67,9 @@ def sweep(
             needs = tuple([s if s in needed else None for s in needs])
         values = op.tensors_of(node) if on_tensors else kept
         try:
-            if op.into is not None and needs[0] in owned and not on_tensors:
-                op.pull_into(pending[needs[0]], node, upstream)
-                downstreams: Sequence[Any] = (None,)
-            else:
+            downstreams: Sequence[Any] = (None,)
+            later = op.into is not None and not on_tensors and needs[0] is not None
+            if not (later and waits(pending, owned, node, upstream)):
                 downstreams = op.pull(node, upstream, values, needs)
         except Exception as error:
             error.add_note(f"raised in the backward of `{op.name}`, made at {node.where}")
@@ -85,11 +87,11 @@ def sweep(
             sofar = pending.get(source)
             if sofar is None:
                 pending[source] = downstream
-                if op.into is not None:
-                    owned.add(source)
-                elif source.watch is not None and is_fresh(node, downstream, upstream, downstreams):
+                if source.watch is not None and is_fresh(node, downstream, upstream, downstreams):
                     (owned if observer is None else given).add(source)
             else:
+                if sofar.__class__ is Pieces:
+                    sofar = sofar.put_together(source, owned)
                 pending[source] = add(sofar, downstream, in_place and source in owned)
                 owned.add(source)
         if freed is not None:

@@ -9,15 +9,28 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from localgrad.graph.node import Node
+from localgrad.graph.node import Node, make_node
+from localgrad.graph.record import state
 from localgrad.kernels import reference as xp
-from localgrad.local.operation import Operation, parameters_of
+from localgrad.local.operation import (
+    LEAF_PLAN,
+    REFUSALS,
+    Like,
+    Operation,
+    Plan,
+    ndarray,
+    parameters_of,
+)
+from localgrad.local.unary import FLOAT32, FLOAT64
+from localgrad.tensor import made_by
 
 
 class Linear(Operation):
     """y = A(x, options). `adjoint(g, …)` may name `like` (x's shape and dtype) and options.
 
-    `into(buffer, g, …)`, where there is one, adds what the adjoint gives to a sum in place.
+    `into(buffer, g, …)`, where there is one, adds what the adjoint gives to a sum in place;
+    `side_by_side(received, like)` is the sum of many, given as (node, g), if they are it as they
+    lie in memory, else None.
     """
 
     kind = "linear"
@@ -28,17 +41,48 @@ class Linear(Operation):
         forward: Callable[..., Any],
         adjoint: Callable[..., Any],
         into: Callable[..., None] | None = None,
+        side_by_side: Callable[..., Any] | None = None,
         **words: Any,
     ) -> None:
         super().__init__(name, forward, {}, arguments=parameters_of(forward)[:1], **words)
         self.adjoint = adjoint
         self.into = into
+        self.side_by_side = side_by_side
         self.wanted = parameters_of(adjoint)[1:]
 
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """`Operation.__call__` unrolled for a Tensor: a view costs nothing but its call."""
+        now = state.__dict__
+        try:
+            (x,) = arguments
+            value, source = x.value, x.source
+        except (AttributeError, ValueError):
+            return super().__call__(*arguments, **options)  # no Tensor, or options by position
+        if source is None or not now["enabled"]:
+            return super().__call__(x, **options)
+        self.check_options(options)
+        try:
+            y = self.forward(value, **options)
+        except REFUSALS as cause:
+            raise self.explained(cause, (value,), options) from cause.__cause__
+        dtype = value.dtype
+        if y.__class__ is not ndarray or y.dtype is not dtype or dtype not in (FLOAT32, FLOAT64):
+            return self.record(y, (value,), (source,), 1, options)
+        likes = (tuple.__new__(Like, (value.shape, dtype)),)  # without the detour of its own
+        node = make_node(self, (source,), (), LEAF_PLAN, likes, options, now)
+        if now["observer"] is not None:
+            now["observer"].made(node, y, (value,))
+        return made_by(node, y)
+
+    def make_plan(self, mask: int) -> Plan:
+        return LEAF_PLAN
+
     def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:
-        like = node.likes[0]
-        chosen = {**self.defaults, **node.options}
-        named = [like if n == "like" else chosen[n] for n in self.wanted]
+        like, options = node.likes[0], node.options
+        named = [
+            like if n == "like" else options[n] if n in options else self.defaults[n]
+            for n in self.wanted
+        ]
         downstream = self.adjoint(upstream, *named)
         if downstream.dtype != like.dtype:
             downstream = downstream.astype(like.dtype)
@@ -63,9 +107,7 @@ class LinearMany(Operation):
         self.adjoint = adjoint
         self.wanted = parameters_of(adjoint)[1:]
 
-    def make_plan(self, mask: int) -> Any:
-        from localgrad.local.operation import LEAF_PLAN
-
+    def make_plan(self, mask: int) -> Plan:
         return LEAF_PLAN
 
     def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:

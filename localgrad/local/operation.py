@@ -71,6 +71,7 @@ class Operation:
     registry: ClassVar[list[Operation]] = []
     makes_buffers = True  # `pull` returns new arrays, never one that it retained
     into: Callable[..., None] | None = None  # adds a downstream to a sum in place, see `Linear`
+    side_by_side: Callable[..., Any] | None = None  # downstreams that are their sum as they lie
     kind = "operation"
 
     def __init__(

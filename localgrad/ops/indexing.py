@@ -9,8 +9,11 @@ from typing import Any
 
 from localgrad import kernels
 from localgrad.kernels import reference as xp
+from localgrad.kernels.neighbours import side_by_side
 from localgrad.local.linear import Linear, LinearMany, linear
 from localgrad.tensor import Tensor
+
+PLAIN = frozenset((int, slice, type(None), type(Ellipsis)))  # no Tensor is in a tuple of these
 
 
 def raw_key(key: Any) -> Any:
@@ -18,6 +21,8 @@ def raw_key(key: Any) -> Any:
     if isinstance(key, Tensor):
         return key.value
     if isinstance(key, tuple):
+        if PLAIN.issuperset(map(type, key)):
+            return key
         return tuple(raw_key(k) for k in key)
     if isinstance(key, list):
         return [raw_key(k) for k in key]
@@ -90,11 +95,25 @@ def put_into(buffer: Any, g: Any, key: Any) -> None:
         xp.add.at(buffer, key, g)
 
 
+def pieces_side_by_side(received: list[tuple[Any, Any]], like: Any) -> Any:
+    """The sum of `put_back` of many pieces, without a copy, if together they are an array that has
+    every element once; else None."""
+    pieces = []
+    for node, g in received:
+        key = node.options["key"]
+        place = range_of(key, like.shape) if node.op is _getitem and is_basic(key) else None
+        if place is None or not isinstance(g, xp.ndarray) or g.dtype != like.dtype:
+            return None
+        pieces.append((*place, g))
+    return side_by_side(pieces, like.shape)
+
+
 _getitem = linear(
     "getitem",
     lambda x, key: x[key],
     lambda g, like, key: index_put.run(g, shape=like.shape, key=key),
     into=put_into,
+    side_by_side=pieces_side_by_side,
     doc="x[key]: the elements that an index of any kind names.",
     example=lambda rng: ((rng.standard_normal((4, 3)),), {"key": (xp.asarray([2, 0, 2]),)}),
 )

@@ -22,8 +22,6 @@ __all__ = [
 
 def additive(mask: Any, dtype: Any) -> Any:
     """A mask as numbers to add to the scores: −∞ where a boolean one is false."""
-    if mask is None:
-        return None
     raw = as_raw(mask)
     if raw.dtype.kind == "b":
         return numpy.where(raw, dtype.type(0), dtype.type(-numpy.inf))
@@ -31,9 +29,7 @@ def additive(mask: Any, dtype: Any) -> Any:
 
 
 def drawn(shape: tuple[int, ...], dropout_p: float, dtype: Any) -> Any:
-    """Dropout's draw on the attention weights, or None."""
-    if not dropout_p:
-        return None
+    """Dropout's draw on the attention weights."""
     kept = random.bernoulli(shape, 1 - dropout_p).astype(dtype)
     return kept if dropout_p == 1 else kept / dtype.type(1 - dropout_p)
 
@@ -67,17 +63,22 @@ def scaled_dot_product_attention(
         raise errors.attention_shapes(query.shape, key.shape, value.shape, here())
     if is_causal and attn_mask is not None:
         raise errors.two_masks(here())
-    lead = numpy.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])
-    parts = [
-        t if t.shape[:-2] == lead else ops.broadcast_to(t, (*lead, *t.shape[-2:]))
-        for t in (query, key, value)
-    ]
+    lead = query.shape[:-2]
+    if not lead == key.shape[:-2] == value.shape[:-2]:
+        lead = numpy.broadcast_shapes(lead, key.shape[:-2], value.shape[:-2])
+        query, key, value = (
+            t if t.shape[:-2] == lead else ops.broadcast_to(t, (*lead, *t.shape[-2:]))
+            for t in (query, key, value)
+        )
     options = {
-        "mask": additive(attn_mask, query.dtype),
         "causal": is_causal,
         "scale": 1 / math.sqrt(query.shape[-1]) if scale is None else scale,
-        "kept": drawn((*lead, query.shape[-2], key.shape[-2]), dropout_p, query.dtype),
     }
-    if isinstance(options["mask"], Tensor):  # a learned mask has a gradient of its own
-        return fused.attention.derivation(*parts, **options)
-    return fused.attention(*parts, **options)
+    if dropout_p:
+        shape = (*lead, query.shape[-2], key.shape[-2])
+        options["kept"] = drawn(shape, dropout_p, query.dtype)
+    if attn_mask is not None:
+        options["mask"] = mask = additive(attn_mask, query.dtype)
+        if isinstance(mask, Tensor):  # a learned mask has a gradient of its own
+            return fused.attention.derivation(query, key, value, **options)
+    return fused.attention(query, key, value, **options)
