@@ -2,7 +2,9 @@
 
 The adjoint in the input is the same walk over the upstream gradient, with the kernel turned round
 and inputs and outputs exchanged.  A work item is a band of tiles, as many as let all three steps
-stay in the second-level cache.
+stay in the second-level cache.  Every thread transforms the kernels for itself, which takes a
+fraction of the time in which they would travel from one core's cache to another's; only kernels
+too large for such a cache are transformed together.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from numba import njit
 from .emit import address, array_at
 from .host import CACHE, LINE, host
 from .launch import barrier, parallel, share
-from .microkernel import NARROW, RELU, reduce_product
+from .microkernel import RELU
 from .pack import lanes_of, size_of, width_of
 from .rectangle import copy_tile
 from .window import Geometry, ceil_div, load_band, pack_adjoint, pack_forward
@@ -30,11 +32,13 @@ from .winograd import (
     transform_outputs_3,
     transform_outputs_5,
 )
+from .winograd_product import multiply_points
 from .workspace import workspace
 
 PRODUCTS = TILE * TILE  # of a tile: one for each pair of points
 _TILES = 64  # tiles of a work item, at least: fewer would read the kernels too often
 _LARGEST = 1 << 24  # bytes of all transformed kernels
+_OWN = 1 << 20  # bytes of them, up to which every thread has its own: half of the second-level cache
 
 
 class Walk(NamedTuple):
@@ -55,9 +59,11 @@ class Walk(NamedTuple):
     tiles_w: int
     rows: int  #: rows of tiles in a work item
     images: int  #: images in a work item
+    copies: int  #: of the transformed kernels: one for each thread, or one for all
     columns: int  #: columns of a padded band of images, which has all that a row of tiles needs
     band: int  #: elements of such a band, for all rows of a work item
-    plane_in: int  #: elements between the points of a work item's transformed inputs
+    block: int  #: elements of a vector of channels of a work item's transformed inputs
+    plane_in: int  #: elements between the points of these
     plane_out: int  #: the same of its outputs
 
 
@@ -93,9 +99,17 @@ def walk(g: Geometry, adjoint: bool, size: int, threads: int) -> Walk:
     # A line more than the tiles need, for else all points would compete for the same sets of the
     # cache.
     whole, line = images * rows * tiles_w, LINE // size
-    return Walk(*shape, kernel, *pads, side, tiles_h, tiles_w, rows, images, columns,
+    copies = threads if _kernels(inputs, outputs, size) * size <= _OWN else 1
+    return Walk(*shape, kernel, *pads, side, tiles_h, tiles_w, rows, images, copies, columns,
                 band=(rows * side + kernel - 1) * columns * inputs,
+                block=whole * host().lanes(size),
                 plane_in=whole * inputs + line, plane_out=whole * outputs + line)
+
+
+def _kernels(inputs: int, outputs: int, size: int) -> int:
+    """Elements of all transformed kernels, as whole panels of outputs."""
+    width = host().lanes(size) * host().vectors
+    return PRODUCTS * inputs * ceil_div(outputs, width) * width
 
 
 def _own(w: Walk, width: int) -> int:
@@ -106,9 +120,8 @@ def _own(w: Walk, width: int) -> int:
 
 def scratch_bytes(w: Walk, size: int, threads: int) -> int:
     """Bytes of workspace: transformed kernels, and every thread's own."""
-    width = host().lanes(size) * host().vectors
-    panels = ceil_div(w.outputs, width)
-    return size * (panels * PRODUCTS * w.inputs * width + threads * _own(w, width))
+    own = _own(w, host().lanes(size) * host().vectors)
+    return size * (w.copies * _kernels(w.inputs, w.outputs, size) + threads * own)
 
 
 @njit(cache=CACHE)
@@ -127,7 +140,8 @@ def item(w, number):  # type: ignore[no-untyped-def]
 
 @njit(cache=CACHE)
 def load_points(v, band, x, x_last, w, first, count, first_image, last_image, zero):
-    """Transform ``count`` rows of tiles of some images; returns how many tiles they are."""
+    """Transform ``count`` rows of tiles of some images, as (point, channels by the vector, tile,
+    channel of a vector); returns how many tiles they are."""
     size, lanes = size_of(zero), lanes_of(zero)
     side, columns = w.side, w.columns
     place = v
@@ -138,11 +152,11 @@ def load_points(v, band, x, x_last, w, first, count, first_image, last_image, ze
         for i in range(count):
             for j in range(w.tiles_w):
                 source = band + (i * columns + j) * side * w.inputs * size
-                for channel in range(0, w.inputs, lanes):
+                for block in range(w.inputs // lanes):
                     transform_inputs(zero, (
-                        place + channel * size, TILE * w.plane_in, w.plane_in,
-                        source + channel * size, columns * w.inputs, w.inputs))
-                place += w.inputs * size
+                        place + block * w.block * size, TILE * w.plane_in, w.plane_in,
+                        source + block * lanes * size, columns * w.inputs, w.inputs))
+                place += lanes * size
     return (last_image - first_image) * count * w.tiles_w
 
 
@@ -202,16 +216,19 @@ def _task(
     size, width, lanes = size_of(zero), width_of(zero), lanes_of(zero)
     panels = (w.outputs + width - 1) // width
     panel_bytes = PRODUCTS * w.inputs * width * size
-    watch = work + panels * panel_bytes + thread * own * size
+    kernels = work + thread % w.copies * panels * panel_bytes
+    watch = work + w.copies * panels * panel_bytes + thread * own * size
     v = watch + width * size
     m = v + PRODUCTS * w.plane_in * size
     band = m + PRODUCTS * w.plane_out * size
     spare = band + w.band * size
 
-    low, high = share(panels, thread, threads)
+    low, high = share(panels, thread, threads) if w.copies == 1 else (0, panels)
     for panel in range(low, high):
-        _load_kernels(work + panel * panel_bytes, address(weight), adjoint, w, panel, spare, zero)
-    barrier(threads)
+        _load_kernels(kernels + panel * panel_bytes, address(weight), adjoint, w, panel, spare,
+                      zero)
+    if w.copies == 1:
+        barrier(threads)
 
     seen = array_at(watch, lanes, zero)
     seen[:] = zero
@@ -222,12 +239,11 @@ def _task(
                             zero)
         for point in range(PRODUCTS):
             for panel in range(panels):
-                narrow = NARROW if w.outputs - panel * width <= lanes else 0
-                reduce_product(zero, (
-                    tiles, m + (point * w.plane_out + panel * width) * size, w.outputs,
-                    v + point * w.plane_in * size, w.inputs, 1,
-                    work + panel * panel_bytes + point * w.inputs * width * size, width, w.inputs,
-                    1, 0, 0, 1, 0, 0, 0, narrow))
+                multiply_points(
+                    m + (point * w.plane_out + panel * width) * size, w.outputs,
+                    v + point * w.plane_in * size, w.block,
+                    kernels + panel * panel_bytes + point * w.inputs * width * size,
+                    w.inputs // lanes, tiles, w.outputs - panel * width, zero)
         place = m
         for image in range(first_image, last_image):
             for i in range(first, first + count):

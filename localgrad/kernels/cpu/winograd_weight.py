@@ -2,7 +2,8 @@
 
     dweight = Gᵀ [sum over tiles of (Bᵀ x B) ⊗ (A dy Aᵀ)] G
 
-Every thread sums its own images; the threads' sums are added in order, and only then transformed.
+Every thread sums its own images and transforms its sums, to a quarter or less of what they were;
+then the threads' parts are added, in order.
 """
 
 from __future__ import annotations
@@ -29,9 +30,11 @@ from .workspace import workspace
 
 
 def _own(w: Walk, lanes: int) -> int:
-    """Elements of a thread's own workspace: sums, tiles and bands of both, kernels, bias."""
+    """Elements of a thread's own workspace: its part of the results, sums, tiles and bands of both,
+    kernels."""
+    kernels = w.kernel**2 * w.inputs
     tiles = PRODUCTS * (w.inputs * w.outputs + w.plane_in + w.plane_out)
-    return tiles + w.band + _upstream_band(w) + w.kernel**2 * w.inputs * lanes + w.outputs
+    return (kernels + 1) * w.outputs + tiles + w.band + _upstream_band(w) + kernels * lanes
 
 
 def _upstream_band(w: Walk) -> int:
@@ -77,13 +80,15 @@ def _task(x, x_last, dy, dy_last, dweight, dbias, w, own, upstream_band, work, t
     panels = (w.outputs + width - 1) // width
     taps = w.kernel * w.kernel
     sums_count = PRODUCTS * w.inputs * w.outputs
-    sums = work + thread * own * size
+    depth = w.inputs * taps
+    part = work + thread * own * size
+    bias_place = part + w.outputs * depth * size
+    sums = bias_place + w.outputs * size
     v = sums + sums_count * size
     z = v + PRODUCTS * w.plane_in * size
     x_band = z + PRODUCTS * w.plane_out * size
     dy_band = x_band + w.band * size
     spare = dy_band + upstream_band * size
-    bias_place = spare + taps * w.inputs * lanes * size
     bias_sums = array_at(bias_place, dbias.size, zero)
     bias_sums[:] = zero
     array_at(sums, sums_count, zero)[:] = zero
@@ -98,37 +103,36 @@ def _task(x, x_last, dy, dy_last, dweight, dbias, w, own, upstream_band, work, t
         for point in range(PRODUCTS):
             for panel in range(panels):
                 narrow = NARROW if w.outputs - panel * width <= lanes else 0
-                reduce_product(zero, (
-                    w.inputs, sums + (point * w.inputs * w.outputs + panel * width) * size,
-                    w.outputs, v + point * w.plane_in * size, 1, w.inputs,
-                    z + (point * w.plane_out + panel * width) * size, w.outputs, tiles,
-                    1, 0, 0, 1, 0, 0, 0, ACCUMULATE | narrow))
-    barrier(threads)
-
-    low, high = share(sums_count, thread, threads)
-    total = array_at(work + low * size, high - low, zero)
-    for other in range(1, threads):
-        total += array_at(work + (other * own + low) * size, high - low, zero)
-    if thread == 0:
-        dbias[:] = zero
-        for other in range(threads):
-            dbias += array_at(bias_place + other * own * size, dbias.size, zero)
-    barrier(threads)
+                for block in range(w.inputs // lanes):
+                    row = point * w.inputs + block * lanes
+                    reduce_product(zero, (
+                        lanes, sums + (row * w.outputs + panel * width) * size, w.outputs,
+                        v + (point * w.plane_in + block * w.block) * size, 1, lanes,
+                        z + (point * w.plane_out + panel * width) * size, w.outputs, tiles,
+                        1, 0, 0, 1, 0, 0, 0, ACCUMULATE | narrow))
 
     # Gᵀ … G, and from (tap, input, output) to PyTorch's layout.
     step = w.inputs * w.outputs
-    low, high = share(w.outputs // lanes, thread, threads)
-    for block in range(low, high):
+    for block in range(w.outputs // lanes):
         for channel in range(w.inputs):
             where = (spare + channel * taps * lanes * size, w.kernel * lanes, lanes,
-                     work + (channel * w.outputs + block * lanes) * size, TILE * step, step)
+                     sums + (channel * w.outputs + block * lanes) * size, TILE * step, step)
             if w.kernel == 3:
                 transform_sums_3(zero, where)
             else:
                 transform_sums_5(zero, where)
-        depth = w.inputs * taps
-        transpose(address(dweight) + block * lanes * depth * size, depth, spare, lanes, depth,
-                  lanes, zero)
+        transpose(part + block * lanes * depth * size, depth, spare, lanes, depth, lanes, zero)
+    barrier(threads)
+
+    low, high = share(w.outputs * depth, thread, threads)
+    result = array_at(address(dweight) + low * size, high - low, zero)
+    result[:] = array_at(work + low * size, high - low, zero)
+    for other in range(1, threads):
+        result += array_at(work + (other * own + low) * size, high - low, zero)
+    if thread == 0:
+        dbias[:] = zero
+        for other in range(threads):
+            dbias += array_at(bias_place + other * own * size, dbias.size, zero)
 
 
 @njit(cache=CACHE)
