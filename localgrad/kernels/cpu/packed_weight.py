@@ -1,6 +1,6 @@
 """A weight that stays packed while each thread multiplies rows of its own by it, step after step.
 
-    C = A @ B        A: (rows, k) and C: (rows, n) contiguous, B: (k, n) the weight
+    C = init + A @ B        A: (rows, k) and C: (rows, n) contiguous, B: (k, n) the weight
 
 All threads pack the weight together, as panels for vectors and, where they pay, also as right
 tiles, which stay in the second-level cache.  The rows change at every step; whether they can go by
@@ -75,7 +75,7 @@ def _pack_panels(zero, panels, b, b_k, b_column, k, n, thread, threads):  # type
 
 
 @njit(inline="always")
-def _multiply_panels(zero, c, a, rows, k, n, panels, own):  # type: ignore[no-untyped-def]
+def _multiply_panels(zero, c, a, rows, k, n, panels, own, flags):  # type: ignore[no-untyped-def]
     size, width = size_of(zero), width_of(zero)
     for row in range(0, rows, ROWS):
         count = min(ROWS, rows - row)
@@ -84,10 +84,10 @@ def _multiply_panels(zero, c, a, rows, k, n, panels, own):  # type: ignore[no-un
             panel = panels + column * k * size
             if n - column >= width:
                 reduce_product(zero, (count, place, n, a + row * k * size, k, 1, panel, width, k,
-                                      1, 0, 0, 1, 0, 0, 0, 0))
+                                      1, 0, 0, 1, 0, 0, 0, flags))
             else:
                 edge_tile(place, n, count, n - column, a + row * k * size, k, 1, panel, width, k,
-                          0, 0, own + LINE, zero)
+                          0, flags, own + LINE, zero)
 
 
 @njit(cache=CACHE)
@@ -116,17 +116,17 @@ def _pack_either(  # type: ignore[no-untyped-def]
     atomic_store(own, hindered)
 
 
-def _multiply_either(c, a, rows, k, n, weight, own):  # type: ignore[no-untyped-def]
+def _multiply_either(c, a, rows, k, n, weight, own, flags):  # type: ignore[no-untyped-def]
     chunks = (k + CHUNK - 1) // CHUNK
     left = own + LINE
     scratch = left + (rows + SIDE - 1) // SIDE * chunks * TILE
     if atomic_load(own) == 0 and not pack_left(left, a, k, 1, rows, k, scratch):
         open_tiles()
-        multiply_tiles(c, n, left, _tiles_of(weight, k, n), rows, n, chunks, 0, 0,
+        multiply_tiles(c, n, left, _tiles_of(weight, k, n), rows, n, chunks, 0, flags,
                        scratch + SCRATCH)
         close_tiles()
     else:
-        _multiply_panels(_ZERO, c, a, rows, k, n, weight, own)
+        _multiply_panels(_ZERO, c, a, rows, k, n, weight, own, flags)
 
 
 def _pack_single(  # type: ignore[no-untyped-def]
@@ -143,24 +143,25 @@ def _pack_double(  # type: ignore[no-untyped-def]
     barrier(threads)
 
 
-def _multiply_single(c, a, rows, k, n, weight, own):  # type: ignore[no-untyped-def]
-    _multiply_panels(_ZERO, c, a, rows, k, n, weight, own)
+def _multiply_single(c, a, rows, k, n, weight, own, flags):  # type: ignore[no-untyped-def]
+    _multiply_panels(_ZERO, c, a, rows, k, n, weight, own, flags)
 
 
-def _multiply_double(c, a, rows, k, n, weight, own):  # type: ignore[no-untyped-def]
-    _multiply_panels(np.float64(0), c, a, rows, k, n, weight, own)
+def _multiply_double(c, a, rows, k, n, weight, own, flags):  # type: ignore[no-untyped-def]
+    _multiply_panels(np.float64(0), c, a, rows, k, n, weight, own, flags)
 
 
 _pack = ByName("localgrad_pack_weight",
                {4: _pack_either if host().tiles else _pack_single, 8: _pack_double}, 10)
 _multiply = ByName("localgrad_multiply_weight",
                    {4: _multiply_either if host().tiles else _multiply_single,
-                    8: _multiply_double}, 7)
+                    8: _multiply_double}, 8)
 
 #: ``pack_weight(like, (weight, own, b, b_k, b_column, k, n, tiled, thread, threads))``: every
 #: thread must call it; afterwards the weight is packed.  Strides in elements, one of them 1.
 pack_weight = _pack.call
-#: ``multiply_weight(like, (c, a, rows, k, n, weight, own))``.
+#: ``multiply_weight(like, (c, a, rows, k, n, weight, own, flags))``; the flags are 0, which starts
+#: from zero, or ``ACCUMULATE``, which starts from C.
 multiply_weight = _multiply.call
 
 

@@ -31,7 +31,7 @@ from .sequences import (
     copy,
     empty_rows,
     ended,
-    launch_of,
+    fed_launch_of,
     plain,
     row_at,
     rows_of,
@@ -43,19 +43,20 @@ from .sequences import (
 
 
 @njit(cache=CACHE)
-def _lstm_row(gates, from_state, before, cell, state, y):  # type: ignore[no-untyped-def]
+def _lstm_row(products, bias, gates, before, cell, state, y):  # type: ignore[no-untyped-def]
     widest()
     size = cell.size
     i, f = gates[:size], gates[size:2 * size]
     g, o = gates[2 * size:3 * size], gates[3 * size:]
-    g_state, o_state = from_state[2 * size:3 * size], from_state[3 * size:]
+    g_sum, o_sum = products[2 * size:3 * size], products[3 * size:]
+    g_bias, o_bias = bias[2 * size:3 * size], bias[3 * size:]
     for j in range(2 * size):
-        gates[j] = sigmoid(gates[j] + from_state[j])
+        gates[j] = sigmoid(products[j] + bias[j])
     # From slices: an index that counts from elsewhere than 0 keeps a loop from vectors.
     for j in range(size):
-        g[j] = tanh(g[j] + g_state[j])
+        g[j] = tanh(g_sum[j] + g_bias[j])
     for j in range(size):
-        o[j] = sigmoid(o[j] + o_state[j])
+        o[j] = sigmoid(o_sum[j] + o_bias[j])
     for j in range(size):
         cell[j] = f[j] * before[j] + i[j] * g[j]
     for j in range(size):
@@ -65,31 +66,61 @@ def _lstm_row(gates, from_state, before, cell, state, y):  # type: ignore[no-unt
 
 
 @njit(cache=CACHE)
+def _feed(x, gates, products, start, times, low, high, batch, steps, launch, own):  # type: ignore
+    """The inputs' products of some times from ``start`` on, for this thread's rows."""
+    zero = x.dtype.type(0)
+    _, time_step, row_step = steps
+    wide, inputs, count = gates.shape[1], x.shape[1], high - low
+    if launch.inputs == 0:
+        for number in range(times * count):
+            time, row = start + number // count, low + number % count
+            copy(row_at(products, number, wide, zero), gates[time * batch + row])
+        return
+    for number in range(times * count):
+        time, row = start + number // count, low + number % count
+        copy(row_at(own + launch.fed, number, inputs, zero), x[time * time_step + row * row_step])
+    multiply_weight(zero, (products, own + launch.fed, times * count, inputs, wide, launch.inputs,
+                           own + launch.scratch, 0))
+
+
+@njit(cache=CACHE)
 def _lstm_task(  # type: ignore[no-untyped-def]
-    gates, y, cells, h, c, w_hh, steps, launch, thread, threads,
+    x, gates, y, cells, h, c, w_ih, w_hh, bias, steps, launch, thread, threads,
 ):
     batch, size = h.shape
+    inputs = x.shape[1]
     zero = h.dtype.type(0)
     times, time_step, row_step = steps
     own = launch.own + thread * launch.apart
-    states, new = own + launch.rows, own + launch.products
+    states, products = own + launch.rows, own + launch.products
     pack_weight(zero, (launch.weight, own, address(w_hh), 1, size, size, 4 * size, launch.tiled,
                        thread, threads))
+    if launch.inputs != 0:
+        pack_weight(zero, (launch.inputs, own + launch.scratch, address(w_ih), 1, inputs, inputs,
+                           4 * size, launch.inputs_tiled, thread, threads))
     low, high = share(batch, thread, threads)
     for row in range(low, high):
         copy(row_at(states, row - low, size, zero), h[row])
     for t in range(times):
-        multiply_weight(zero, (new, states, high - low, size, 4 * size, launch.weight, own))
+        ahead = t % launch.block
+        if ahead == 0:
+            _feed(x, gates, products, t, min(launch.block, times - t), low, high, batch, steps,
+                  launch, own)
+        sums = products + ahead * (high - low) * 4 * size * size_of(zero)
+        multiply_weight(zero, (sums, states, high - low, size, 4 * size, launch.weight, own,
+                               ACCUMULATE))
         for row in range(low, high):
-            place = t * time_step + row * row_step
-            before = c[row] if t == 0 else cells[place - time_step]
-            _lstm_row(gates[place], row_at(new, row - low, 4 * size, zero), before, cells[place],
-                      row_at(states, row - low, size, zero), y[place])
+            number = t * batch + row
+            before = c[row] if t == 0 else cells[number - batch]
+            _lstm_row(row_at(sums, row - low, 4 * size, zero), bias, gates[number], before,
+                      cells[number], row_at(states, row - low, size, zero),
+                      y[t * time_step + row * row_step])
 
 
 @njit(cache=CACHE)
-def _lstm(gates, y, cells, h, c, w_hh, steps, launch):  # type: ignore[no-untyped-def]
-    parallel(_lstm_task, (gates, y, cells, h, c, w_hh, steps, launch), launch.threads)
+def _lstm(x, gates, y, cells, h, c, w_ih, w_hh, bias, steps, launch):  # type: ignore
+    parallel(_lstm_task, (x, gates, y, cells, h, c, w_ih, w_hh, bias, steps, launch),
+             launch.threads)
 
 
 @njit(cache=CACHE)
@@ -135,14 +166,15 @@ def _lstm_back_task(  # type: ignore[no-untyped-def]
             number = held + row - low
             if has_y:
                 add(dh[row], to_y[place])
-            before = c[row] if t == 0 else cells[place - time_step]
-            _lstm_back_row(gates[place], before, cells[place], dh[row], dc[row],
+            made = t * batch + row
+            before = c[row] if t == 0 else cells[made - batch]
+            _lstm_back_row(gates[made], before, cells[made], dh[row], dc[row],
                            row_at(slopes, number, 4 * size, zero))
             other = row_at(others, number, wide, zero)
             copy(other[:size], h[row] if t == 0 else y[place - time_step])
             copy(other[size:], x[place])
         multiply_weight(zero, (address(dh[low:]), slopes + held * 4 * size * size_of(zero),
-                               high - low, 4 * size, size, launch.weight, own))
+                               high - low, 4 * size, size, launch.weight, own, 0))
         held += high - low
         if held + high - low > launch.block or t == 0:
             product_and_sums(slopes, 1, 4 * size, others, wide, 1, own + launch.gradient, wide,
@@ -175,15 +207,23 @@ def lstm(
     prepare_weight(x.dtype)
     prepare_product(x.dtype)
     first = batch_comes_first(x)
-    bias = b_ih if b_hh is None else b_hh if b_ih is None else b_ih + b_hh
-    gates = linear(rows_of(x, first), w_ih, bias)
+    times, batch, inputs = x.shape
+    size = h.shape[1]
+    bias = np.zeros(4 * size, x.dtype)
+    for each in (b_ih, b_hh):
+        if each is not None:
+            bias += each
     h, c = contiguous(h), contiguous(c)
-    batch, size = h.shape
+    launch = fed_launch_of(times, batch, inputs, size, 4 * size, x.itemsize)
+    if launch.inputs:
+        gates = empty_rows(x, 4 * size)
+    else:
+        gates = linear(contiguous(x).reshape(-1, inputs), w_ih)
     y, cells = empty_rows(x, size), empty_rows(x, size)
-    launch = launch_of(x.shape[0], batch, size, 4 * size, x.itemsize)
-    _lstm(gates, y, cells, h, c, contiguous(w_hh), steps_of(x, first), launch)
+    _lstm(rows_of(x, first), gates, y, cells, h, c, contiguous(w_ih), contiguous(w_hh), bias,
+          steps_of(x, first), launch)
     outputs = sequence_of(y, x, first)
-    last = sequence_of(cells, x, first)[-1].copy()
+    last = cells.reshape(times, batch, size)[-1].copy()
     return (outputs, outputs[-1].copy(), last), (gates, outputs, cells, h, c)
 
 

@@ -68,7 +68,7 @@ def _gru_task(  # type: ignore[no-untyped-def]
     for row in range(low, high):
         copy(row_at(states, row - low, size, zero), h[row])
     for t in range(times):
-        multiply_weight(zero, (new, states, high - low, size, 3 * size, launch.weight, own))
+        multiply_weight(zero, (new, states, high - low, size, 3 * size, launch.weight, own, 0))
         for row in range(low, high):
             place = t * time_step + row * row_step
             from_state = row_at(new, row - low, 3 * size, zero)
@@ -126,7 +126,7 @@ def _gru_back_task(  # type: ignore[no-untyped-def]
             add(sums[thread], own_slopes)
             add(sums_n[thread], pulled[place, 2 * size:])
             copy(before_y[place], before)
-        multiply_weight(zero, (more, slopes, high - low, 3 * size, size, launch.weight, own))
+        multiply_weight(zero, (more, slopes, high - low, 3 * size, size, launch.weight, own, 0))
         for row in range(low, high):
             add(dh[row], row_at(more, row - low, size, zero))
 

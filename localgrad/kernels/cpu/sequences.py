@@ -1,8 +1,10 @@
 """What the kernels of recurrent layers share: rows of sequences, and where their threads keep them.
 
-The product with the inputs is one large matrix product before the kernel.  Inside, a thread owns
-some rows of the batch for all times: what its next step needs it has made itself, so the threads
-never wait for each other.  On the way back an LSTM's thread keeps the gates' gradients of some
+A thread owns some rows of the batch for all times: what its next step needs it has made itself, so
+the threads never wait for each other.  An LSTM's thread multiplies the inputs of some times at once
+by their weight, and goes on from these products while they lie in its cache (``FedLaunch``); where
+the weights do not fit there, and for a GRU, the product of all inputs comes before the kernel.
+On the way back an LSTM's thread keeps the gates' gradients of some
 times, and while they lie in its cache multiplies them by the states and inputs, for the weights'
 gradients, and by the weight, for the inputs' (``BlockLaunch``); a GRU leaves that to large products
 afterwards (``collected``).  The states and the gates of the step at hand lie side by side in a
@@ -30,6 +32,8 @@ from .product import product, scratch_bytes
 from .workspace import whole_lines, workspace
 
 BLOCK = 256  # rows after which a thread adds to the weights' gradients, which are then moved
+FED = 128  # rows of inputs that are multiplied at once
+_CACHED = 3 << 16  # elements of both weights that, as tiles, take half of the second-level cache
 
 
 @njit(cache=CACHE)
@@ -67,6 +71,23 @@ class Launch(NamedTuple):
     products: int  #: and their products with the weight
 
 
+class FedLaunch(NamedTuple):
+    """A launch whose threads make the products with the inputs too, for some times at once."""
+
+    threads: int
+    weight: int
+    tiled: int
+    own: int
+    apart: int
+    rows: int
+    products: int  #: of a block: those with its inputs, to which the ones with the states are added
+    inputs: int  #: address of the inputs' packed weight, or 0: then their products come from before
+    inputs_tiled: int
+    fed: int  #: the block's inputs
+    scratch: int  #: of the products with them
+    block: int  #: times of a block
+
+
 class BlockLaunch(NamedTuple):
     """A launch whose threads keep what several times make, for the weights' gradients."""
 
@@ -93,6 +114,29 @@ def launch_of(times: int, batch: int, k: int, n: int, itemsize: int) -> Launch:
     weight = workspace(packed + threads * apart)
     tiled = int(tiles_pay(times, most, k, n, threads, itemsize))
     return Launch(threads, weight, tiled, weight + packed, apart, rows, products)
+
+
+def fed_launch_of(
+    times: int, batch: int, inputs: int, size: int, gates: int, itemsize: int
+) -> FedLaunch:
+    """A launch from inputs and states of ``size`` to the gates."""
+    threads = min(pool.threads, batch)
+    most = -(-batch // threads)
+    packed = weight_bytes(size, gates, itemsize, threads)
+    more = weight_bytes(inputs, gates, itemsize, threads)
+    block = min(max(FED // most, 1), times)
+    if (inputs + size) * gates > _CACHED:
+        more, inputs, block = 0, 0, 1
+    rows = own_bytes(most, size, gates, itemsize)
+    products = rows + whole_lines(most * size * itemsize)
+    fed = products + whole_lines(block * most * gates * itemsize)
+    scratch = fed + whole_lines(block * most * inputs * itemsize)
+    apart = scratch + own_bytes(block * most, inputs, gates, itemsize)
+    weight = workspace(packed + more + threads * apart)
+    tiled = int(tiles_pay(times, most, size, gates, threads, itemsize))
+    inputs_tiled = int(tiles_pay(times // block, block * most, inputs, gates, threads, itemsize))
+    return FedLaunch(threads, weight, tiled, weight + packed + more, apart, rows, products,
+                     weight + packed if more else 0, inputs_tiled, fed, scratch, block)
 
 
 def block_launch_of(
