@@ -145,18 +145,23 @@ def load_points(v, band, x, x_last, w, first, count, first_image, last_image, ze
     size, lanes = size_of(zero), lanes_of(zero)
     side, columns = w.side, w.columns
     place = v
-    for image in range(first_image, last_image):
-        load_band(band, x + image * w.inputs * w.height * w.width * size, x_last, w.inputs,
-                  w.height, w.width, first * side - w.pad_h, count * side + w.kernel - 1,
-                  -w.pad_w, columns, zero)
-        for i in range(count):
-            for j in range(w.tiles_w):
-                source = band + (i * columns + j) * side * w.inputs * size
-                for block in range(w.inputs // lanes):
-                    transform_inputs(zero, (
-                        place + block * w.block * size, TILE * w.plane_in, w.plane_in,
-                        source + block * lanes * size, columns * w.inputs, w.inputs))
-                place += lanes * size
+    # Row by row of tiles a band stays in the first-level cache; but an image that has to be turned
+    # is turned once.
+    step = 1 if x_last else count
+    for number in range((last_image - first_image) * count):
+        image, row = first_image + number // count, first + number % count
+        if (row - first) % step == 0:
+            load_band(band, x + image * w.inputs * w.height * w.width * size, x_last, w.inputs,
+                      w.height, w.width, row * side - w.pad_h, step * side + w.kernel - 1,
+                      -w.pad_w, columns, zero)
+        line = band + (row - first) % step * columns * side * w.inputs * size
+        for j in range(w.tiles_w):
+            source = line + j * side * w.inputs * size
+            for block in range(w.inputs // lanes):
+                transform_inputs(zero, (
+                    place + block * w.block * size, TILE * w.plane_in, w.plane_in,
+                    source + block * lanes * size, columns * w.inputs, w.inputs))
+            place += lanes * size
     return (last_image - first_image) * count * w.tiles_w
 
 
