@@ -87,6 +87,9 @@ def turned(matrix: Matrix) -> Matrix:
     return [list(column) for column in zip(*matrix, strict=True)]
 
 
+_GROUPS = ((0,), (1, 2), (3, 4), (5,))  #: points that are made together: ±p
+
+
 class _Emitter:
     """Vector arithmetic of one function: sums of products with constants."""
 
@@ -112,18 +115,19 @@ class _Emitter:
                     self.multiply_add, [self.constant(factor), value, total])
         return total
 
+    def some_points(self, matrix: Matrix, values: list[Any], rows: tuple[int, ...]) -> list[Any]:
+        """The ``rows`` of ``matrix @ values``: one of ``_GROUPS``."""
+        if len(rows) == 1:
+            return [self.combination(matrix[rows[0]], values)]
+        # The rows of p and -p agree, or agree but for a sign.
+        pairs = list(zip(*(matrix[row] for row in rows), strict=True))
+        same = self.combination([a if a == b else 0.0 for a, b in pairs], values)
+        opposite = self.combination([a if a != b else 0.0 for a, b in pairs], values)
+        return [self.builder.fadd(same, opposite), self.builder.fsub(same, opposite)]
+
     def to_points(self, matrix: Matrix, values: list[Any]) -> list[Any]:
         """``matrix @ values``, whose rows are the points."""
-        rows: list[Any] = [None] * TILE
-        for row in (0, TILE - 1):
-            rows[row] = self.combination(matrix[row], values)
-        for plus, minus in ((1, 2), (3, 4)):  # the rows of p and -p agree, or agree but for a sign
-            pairs = list(zip(matrix[plus], matrix[minus], strict=True))
-            same = self.combination([a if a == b else 0.0 for a, b in pairs], values)
-            opposite = self.combination([a if a != b else 0.0 for a, b in pairs], values)
-            rows[plus] = self.builder.fadd(same, opposite)
-            rows[minus] = self.builder.fsub(same, opposite)
-        return rows
+        return [row for rows in _GROUPS for row in self.some_points(matrix, values, rows)]
 
     def from_points(self, matrix: Matrix, values: list[Any]) -> list[Any]:
         """``matrix @ values``, whose columns are the points."""
@@ -135,11 +139,10 @@ class _Emitter:
         return [self.combination(row, sums if row[1] == row[2] else differences)
                 for row in matrix]
 
-    def both_sides(self, matrix: Matrix, values: list[list[Any]]) -> list[list[Any]]:
-        """``matrix @ values @ matrix.T``."""
-        apply = self.to_points if len(matrix) == TILE else self.from_points
-        columns = [apply(matrix, column) for column in turned(values)]  # type: ignore[arg-type]
-        return [apply(matrix, list(row)) for row in zip(*columns, strict=True)]
+    def from_both_sides(self, matrix: Matrix, values: list[list[Any]]) -> list[list[Any]]:
+        """``matrix @ values @ matrix.T``, whose columns are the points."""
+        columns = [self.from_points(matrix, column) for column in turned(values)]  # type: ignore
+        return [self.from_points(matrix, list(row)) for row in zip(*columns, strict=True)]
 
 
 def _transform(matrix: Matrix, name: str, last: bool = False) -> Callable[..., Any]:
@@ -169,14 +172,30 @@ def _transform(matrix: Matrix, name: str, last: bool = False) -> Callable[..., A
             return offset(builder, base, steps, element)
 
         side = len(matrix[0])
-        values = [[builder.load(place(start, i, j, source_row, source_column), align=size,
-                                typ=vector) for j in range(side)] for i in range(side)]
-        results = emitter.both_sides(matrix, values)
-        if last:
-            results = _finish(builder, emitter, function.args[6:], results, size)
-        for i, row in enumerate(results):
+
+        def loaded(i: int, j: int) -> Any:
+            return builder.load(place(start, i, j, source_row, source_column), align=size,
+                                typ=vector)
+
+        def store(i: int, row: list[Any]) -> None:
             for j, value in enumerate(row):
                 builder.store(value, place(end, i, j, target_row, target_column), align=size)
+
+        if len(matrix) == TILE:
+            # Some rows at a time, for which the columns are read again: all of them together would
+            # take more registers than there are.
+            for rows in _GROUPS:
+                columns = [emitter.some_points(matrix, [loaded(i, j) for i in range(side)], rows)
+                           for j in range(side)]
+                for i, row in zip(rows, zip(*columns, strict=True), strict=True):
+                    store(i, emitter.to_points(matrix, list(row)))
+        else:
+            results = emitter.from_both_sides(
+                matrix, [[loaded(i, j) for j in range(side)] for i in range(side)])
+            if last:
+                results = _finish(builder, emitter, function.args[6:], results, size)
+            for i, row in enumerate(results):
+                store(i, row)
         builder.ret_void()
         return function
 
@@ -210,18 +229,22 @@ def _finish(
     start = builder.phi(emitter.vector)
     start.add_incoming(zero, before)
     start.add_incoming(loaded, inside)
+    lowest = builder.select(builder.icmp_signed("!=", clamp, word(0)), zero,
+                            emitter.constant(float("-inf")))
     watcher = builder.inttoptr(watch, POINTER)
-    seen = builder.load(watcher, align=size, typ=emitter.vector)
-    clamps = builder.icmp_signed("!=", clamp, word(0))
-    finished = []
-    for row in results:
-        finished.append([])
-        for value in row:
-            value = builder.fadd(value, start)
-            seen = builder.call(emitter.multiply_add, [value, zero, seen])
-            clamped = builder.select(builder.fcmp_ordered("<", value, zero), zero, value)
-            finished[-1].append(builder.select(clamps, clamped, value))
-    builder.store(seen, watcher, align=size)
+    seen = [zero] * len(results)  # in as many chains: one would be as long as all the rest
+    finished: list[list[Any]] = [[] for _ in results]
+    for column in range(len(results)):
+        for row, values in enumerate(results):
+            value = builder.fadd(values[column], start)
+            seen[row] = builder.call(emitter.multiply_add, [value, zero, seen[row]])
+            # NaN is not below anything and stays.
+            finished[row].append(
+                builder.select(builder.fcmp_ordered("<", value, lowest), lowest, value))
+    total = builder.load(watcher, align=size, typ=emitter.vector)
+    for one in seen:
+        total = builder.fadd(total, one)
+    builder.store(total, watcher, align=size)
     return finished
 
 
