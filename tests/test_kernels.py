@@ -160,8 +160,9 @@ def test_layers(name: str, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
 @pytest.mark.parametrize(
     "shape",
-    [(20, 16, 48, 64), (70, 27, 37, 45), (2, 600, 24, 40)],
-    ids=["whole tiles", "edges and several blocks of times", "more rows than a block"],
+    [(20, 16, 48, 64), (70, 27, 37, 45), (2, 600, 24, 40), (5, 9, 200, 230)],
+    ids=["whole tiles", "edges and several blocks of times", "more rows than a block",
+         "weights too large to be kept at hand"],
 )
 def test_recurrent_layers(
     shape: tuple[int, ...], kind: str, dtype: str, monkeypatch: pytest.MonkeyPatch

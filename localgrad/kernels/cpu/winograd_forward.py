@@ -38,7 +38,7 @@ from .workspace import workspace
 PRODUCTS = TILE * TILE  # of a tile: one for each pair of points
 _TILES = 64  # tiles of a work item, at least: fewer would read the kernels too often
 _LARGEST = 1 << 24  # bytes of all transformed kernels
-_OWN = 1 << 20  # bytes of them, up to which every thread has its own: half of the second-level cache
+_OWN = 1 << 20  # bytes of them that leave room for tiles in the second-level cache
 
 
 class Walk(NamedTuple):

@@ -27,7 +27,7 @@ from .emit import (
     word,
 )
 from .host import CACHE, host
-from .pack import lanes_of, size_of, width_of
+from .pack import lanes_of, size_of
 
 # Rows of a register block of two vectors, and of one: as many accumulators in either.
 _ROWS = host().rows * 2 // 3
@@ -37,7 +37,7 @@ _ARGUMENTS = 6
 
 
 def _block_function(module: ir.Module, element: ir.Type, rows: int, vectors: int) -> ir.Function:
-    """``(m, m_row, v, v_block, u, blocks)``: addresses, elements, and how many blocks of channels."""
+    """``(m, m_row, v, v_block, u, blocks)``: addresses, strides in elements, blocks of channels."""
     name = f"localgrad_winograd_product_{rows}_{vectors}"
     function, is_new = function_of_its_own(
         module, name, ir.FunctionType(ir.VoidType(), [WORD] * _ARGUMENTS))
@@ -52,14 +52,15 @@ def _block_function(module: ir.Module, element: ir.Type, rows: int, vectors: int
     undefined = ir.Constant(vector, ir.Undefined)
     spread = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
 
+    def load(base: Any, ahead: int, kind: ir.Type) -> Any:
+        return builder.load(offset(builder, base, word(ahead), element), align=size, typ=kind)
+
     def channels(state: list[Any]) -> list[Any]:
         a, b, *sums = state
         for number in range(_UNROLLED):
-            right = [builder.load(offset(builder, b, word(number * width + column * lanes), element),
-                                  align=size, typ=vector) for column in range(vectors)]
+            right = [load(b, number * width + column * lanes, vector) for column in range(vectors)]
             for row in range(rows):
-                scalar = builder.load(offset(builder, a, word(row * lanes + number), element),
-                                      align=size, typ=element)
+                scalar = load(a, row * lanes + number, element)
                 left = builder.shuffle_vector(
                     builder.insert_element(undefined, scalar, word(0)), undefined, spread)
                 for column in range(vectors):
