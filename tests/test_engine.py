@@ -5,12 +5,14 @@ import gc
 import pickle
 import threading
 import weakref
+from typing import Any
 
 import numpy as np
 import pytest
 
 import localgrad as lg
 from localgrad.graph.node import Node
+from localgrad.ops.network.normalisation import layer_norm
 
 
 def leaf(*numbers: float) -> lg.Tensor:
@@ -421,3 +423,37 @@ def test_a_vjp_that_forgets_an_argument_is_told_so() -> None:
     op = lg.custom("forgetful", lambda a, b: a * b, lambda g, b: g * b)
     with pytest.raises(lg.errors.DeclarationError, match=r"1 gradients for 2 arguments.*\n.*a, b"):
         op(leaf(1.0), leaf(2.0)).backward()
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (40, 4, 128)])
+@pytest.mark.parametrize("other", ["skip", "piece", "both"])
+def test_a_rule_that_adds_to_what_has_arrived(shape: tuple[int, ...], other: str) -> None:
+    rng = np.random.default_rng(0)
+    drawn, upstream = rng.standard_normal((2, *shape)).astype("float32")
+
+    def gradient(norm: Any) -> tuple[np.ndarray, np.ndarray]:
+        x = lg.asarray(drawn, requires_grad=True)
+        w = lg.asarray(np.linspace(1, 2, shape[-1], dtype="float32"), requires_grad=True)
+        h = x * 2
+        y = norm(h, w)  # made before the others: what these send has arrived when its turn comes
+        y = y + h if other != "piece" else y
+        y = lg.concat([y[..., :2], y[..., 2:] * h[..., 2:]], axis=-1) if other != "skip" else y
+        (y * lg.asarray(upstream)).sum().backward()
+        assert x.grad is not None and w.grad is not None
+        return x.grad.numpy(), w.grad.numpy()
+
+    def derived(h: Any, w: Any) -> Any:
+        return layer_norm.derivation(h, w, None)
+
+    assert layer_norm.adds
+    for found, expected in zip(gradient(lambda h, w: layer_norm(h, w, None)), gradient(derived)):
+        np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-5)
+
+
+def test_what_has_arrived_is_added_in_another_buffer() -> None:
+    x = lg.asarray(np.random.default_rng(0).standard_normal((64, 256)).astype("float32"))
+    x.requires_grad_()
+    h = x * 1
+    g = lg.asarray(np.ones((64, 256), "float32"))
+    (h + layer_norm(h, None, None)).backward(g)  # both receive g itself
+    np.testing.assert_array_equal(g.numpy(), 1)

@@ -69,7 +69,14 @@ def sweep(
         try:
             downstreams: Sequence[Any] = (None,)
             later = op.into is not None and not on_tensors and needs[0] is not None
-            if not (later and waits(pending, owned, node, upstream)):
+            if later and waits(pending, owned, node, upstream):
+                pass
+            elif op.adds and in_place and needs[0] is not None:
+                arrived = pending.pop(needs[0], None)
+                if arrived.__class__ is Pieces:
+                    arrived = arrived.put_together(needs[0], owned)
+                downstreams = op.pull_onto(arrived, node, upstream, values, needs)
+            else:
                 downstreams = op.pull(node, upstream, values, needs)
         except Exception as error:
             error.add_note(f"raised in the backward of `{op.name}`, made at {node.where}")

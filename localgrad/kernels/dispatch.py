@@ -237,12 +237,13 @@ def row_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, Any]
 
 
 def row_norm_backward(
-    g: Any, x: Any, weight: Any, mean: Any, scale: Any, needs: tuple[bool, bool, bool]
-) -> list[Any]:
-    """Downstreams of x, weight and bias."""
+    g: Any, x: Any, weight: Any, mean: Any, scale: Any, needs: tuple[bool, bool, bool],
+    arrived: Any = None,
+) -> list[Any]:  # fmt: skip
+    """Downstreams of x, added to what has `arrived` there if anything has, of weight and bias."""
     if mean.ndim == 1:  # it went forward through the kernel
-        return cpu.layer_norm_backward(g, x, weight, mean, scale)
-    return norms.row_norm_backward(g, x, weight, mean, scale, needs)
+        return cpu.layer_norm_backward(g, x, weight, mean, scale, arrived)
+    return norms.row_norm_backward(g, x, weight, mean, scale, needs, arrived)
 
 
 def as_rows(x: Any, axis: Any) -> bool:

@@ -25,9 +25,10 @@ def row_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, Any]
 
 
 def row_norm_backward(
-    g: Any, x: Any, weight: Any, mean: Any, scale: Any, needs: tuple[bool, bool, bool]
-) -> list[Any]:
-    """Downstreams of x, weight and bias."""
+    g: Any, x: Any, weight: Any, mean: Any, scale: Any, needs: tuple[bool, bool, bool],
+    arrived: Any = None,
+) -> list[Any]:  # fmt: skip
+    """Downstreams of x, added to what has `arrived` there if anything has, of weight and bias."""
     standard = (x - mean) * scale
     result: list[Any] = [None, None, None]
     if needs[1]:
@@ -38,6 +39,8 @@ def row_norm_backward(
         h = g if weight is None else g * weight
         along = numpy.mean(h * standard, axis=1, keepdims=True)
         result[0] = (h - numpy.mean(h, axis=1, keepdims=True) - standard * along) * scale
+        if arrived is not None:
+            result[0] += arrived.reshape(x.shape)
     return result
 
 

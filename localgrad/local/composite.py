@@ -40,7 +40,9 @@ class Composite(Operation):
     """y = derivation(a, b, …, options), carried out at once by `forward` and `backward`.
 
     `forward(*arrays, **options)` returns (y, saved), y an array or a tuple of arrays;
-    `backward(upstream, saved, needs, *arrays, **options)` returns one downstream per array.
+    `backward(upstream, saved, needs, *arrays, **options)` returns one downstream per array. One
+    that `adds` may also be given `arrived`, what others have sent to the first array so far; its
+    first downstream is then the sum, in a new buffer.
     """
 
     kind = "composite"
@@ -54,9 +56,11 @@ class Composite(Operation):
         *,
         arguments: Sequence[str],
         rule: Formula | None = None,
+        adds: bool = False,
         **words: Any,
     ) -> None:
         super().__init__(name, derivation, {}, arguments=arguments, **words)
+        self.adds = adds
         self.rule = rule  # what each argument receives, for people
         self.derivation = derivation
         self.fused_forward = forward
@@ -116,6 +120,13 @@ class Composite(Operation):
             return self.pull_derived(node, upstream, values, needs)
         asked = tuple([need is not None for need in needs])
         return self.fused_backward(upstream, values[-1], asked, *values[:-1], **node.options)
+
+    def pull_onto(
+        self, arrived: Any, node: Node, upstream: Any, values: Any, needs: Any
+    ) -> Sequence[Any]:
+        asked = tuple([need is not None for need in needs])
+        *arrays, saved = values
+        return self.fused_backward(upstream, saved, asked, *arrays, arrived=arrived, **node.options)
 
     def pull_derived(self, node: Node, upstream: Any, values: Any, needs: Any) -> list[Any]:
         with enable_grad():

@@ -72,6 +72,7 @@ class Operation:
     makes_buffers = True  # `pull` returns new arrays, never one that it retained
     into: Callable[..., None] | None = None  # adds a downstream to a sum in place, see `Linear`
     side_by_side: Callable[..., Any] | None = None  # downstreams that are their sum as they lie
+    adds = False  # can add its first downstream to what has arrived there, see `Composite`
     kind = "operation"
 
     def __init__(
@@ -220,6 +221,12 @@ class Operation:
 
     def pull(self, node: Node, upstream: Any, values: Any, needs: Any) -> Sequence[Any]:
         """The downstream for each argument that `needs` one."""
+        raise errors.no_derivative(self.name, self.arguments[0], node.where)
+
+    def pull_onto(
+        self, arrived: Any, node: Node, upstream: Any, values: Any, needs: Any
+    ) -> Sequence[Any]:
+        """`pull`, but the first downstream is its sum with what has arrived, where the op adds."""
         raise errors.no_derivative(self.name, self.arguments[0], node.where)
 
     def pull_into(self, buffer: Any, node: Node, upstream: Any) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from . import arena
-from .emit import SUMS, array_at, widest
+from .emit import SUMS, array_at, matrix_at, widest
 from .functions import decay, exp, maximum
 from .host import CACHE
 from .launch import barrier, parallel, share
@@ -22,6 +22,7 @@ from .objects import (
     data_of,
     is_run,
     is_run_of_labels,
+    rows_of,
     run_at,
     size_of,
     table_at,
@@ -218,7 +219,7 @@ def _norm_sums(g, row, weight, middle, scale):  # type: ignore[no-untyped-def]
 
 @njit(cache=CACHE, error_model="numpy")
 def _norm_backward_task(  # type: ignore[no-untyped-def]
-    upstream, x, weight, mean, rstd, dx, sums, thread, threads,
+    upstream, x, weight, mean, rstd, arrived, dx, sums, thread, threads,
 ):
     widest()
     low, high = share(x.shape[0], thread, threads)
@@ -229,9 +230,13 @@ def _norm_backward_task(  # type: ignore[no-untyped-def]
         g, row, d, middle, scale = upstream[r], x[r], dx[r], mean[r], rstd[r]
         one, two = _norm_sums(g, row, weight, middle, scale)
         one, two = one / width, two / width
-        # Three loops, each a vector's: one of all three would first have to tell six arrays apart.
+        # Loops of few arrays, each a vector's: one of all would have to tell six arrays apart.
         for j in range(row.size):
             d[j] = scale * (g[j] * weight[j] - one - (row[j] - middle) * scale * two)
+        if arrived.size:
+            sofar = arrived[r]
+            for j in range(row.size):
+                d[j] += sofar[j]
         for j in range(row.size):
             dweight[j] += g[j] * ((row[j] - middle) * scale)
         for j in range(row.size):
@@ -246,12 +251,18 @@ def _norm_backward_task(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
-def _norm_backward(upstream, x, weight, mean, rstd, dx, sums, like, threads):  # type: ignore
-    fits = is_run(upstream, like) and is_run(x, like) and is_run(weight, like)
+def _norm_backward(  # type: ignore[no-untyped-def]
+    upstream, x, weight, mean, rstd, arrived, dx, sums, like, threads,
+):
+    fits = is_run(upstream, like) and is_run(x, like) and is_run(weight, like) and (
+        arrived == 0 or is_run(arrived, like))
     if fits:
+        rows = rows_of(x) if arrived else 0
+        sofar = matrix_at(data_of(arrived if arrived else x), rows, width_of(x), like)
         parallel(_norm_backward_task,
                  (table_at(upstream, like), table_at(x, like), run_at(weight, like),
-                  run_at(mean, like), run_at(rstd, like), table_at(dx, like), sums), threads)
+                  run_at(mean, like), run_at(rstd, like), sofar, table_at(dx, like), sums),
+                 threads)
     return fits
 
 
@@ -334,17 +345,20 @@ def layer_norm(
 
 def layer_norm_backward(
     upstream: np.ndarray, x: np.ndarray, weight: np.ndarray | None,
-    mean: np.ndarray, rstd: np.ndarray,
+    mean: np.ndarray, rstd: np.ndarray, arrived: np.ndarray | None = None,
 ) -> list[np.ndarray]:
-    """``dx, dweight, dbias`` of layer_norm."""
+    """``dx, dweight, dbias`` of layer_norm; dx is added to what has ``arrived`` at x, if any."""
     dtype, width = x.dtype, x.shape[-1]
     dx = arena.empty(x.shape, dtype)
     threads = threads_for(x.size)
     sums = np.zeros((threads, 2, width), dtype)
     if x.size:
         weight = np.ones(width, dtype) if weight is None else weight
-        how = (id(mean), id(rstd), id(dx), sums, LIKES[dtype], threads)
-        if not _norm_backward(id(upstream), id(x), id(weight), *how):
+        how = (id(dx), sums, LIKES[dtype], threads)
+        sofar = 0 if arrived is None else id(arrived)
+        if not _norm_backward(id(upstream), id(x), id(weight), id(mean), id(rstd), sofar, *how):
             upstream, x, weight = contiguous(upstream), contiguous(x), contiguous(weight)
-            _norm_backward(id(upstream), id(x), id(weight), *how)
+            arrived = None if arrived is None else contiguous(arrived)
+            sofar = 0 if arrived is None else id(arrived)
+            _norm_backward(id(upstream), id(x), id(weight), id(mean), id(rstd), sofar, *how)
     return [dx, sums[0, 0], sums[0, 1]]

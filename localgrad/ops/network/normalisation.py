@@ -31,10 +31,11 @@ def _layer_forward(x: Any, weight: Any, bias: Any, eps: float = 1e-5) -> Any:
 
 
 def _layer_backward(
-    g: Any, saved: Any, needs: Any, x: Any, weight: Any, bias: Any, eps: float = 1e-5
-) -> Any:
+    g: Any, saved: Any, needs: Any, x: Any, weight: Any, bias: Any, eps: float = 1e-5,
+    arrived: Any = None,
+) -> Any:  # fmt: skip
     mean, scale = saved
-    parts = kernels.row_norm_backward(_rows(g), _rows(x), weight, mean, scale, needs)
+    parts = kernels.row_norm_backward(_rows(g), _rows(x), weight, mean, scale, needs, arrived)
     if parts[0] is not None:
         parts[0] = parts[0].reshape(x.shape)
     return parts
@@ -47,6 +48,7 @@ layer_norm = composite(
     _layer_backward,
     arguments=("x", "weight", "bias"),
     rule=rules.LAYER_NORM,
+    adds=True,
     doc="(x − mean)/√(var + eps) · weight + bias along the last axis (Ba et al., 2016).",
     example=lambda rng: (tuple(rng.standard_normal(s) for s in ((3, 4), (4,), (4,))), {}),
 )
