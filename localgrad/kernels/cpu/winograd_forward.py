@@ -33,6 +33,7 @@ from .winograd import (
     transform_outputs_5,
 )
 from .winograd_product import multiply_points
+from .winograd_product import prepare as prepare_products
 from .workspace import workspace
 
 PRODUCTS = TILE * TILE  # of a tile: one for each pair of points
@@ -244,11 +245,11 @@ def _task(
                             zero)
         for point in range(PRODUCTS):
             for panel in range(panels):
-                multiply_points(
+                multiply_points(zero, (
                     m + (point * w.plane_out + panel * width) * size, w.outputs,
                     v + point * w.plane_in * size, w.block,
                     kernels + panel * panel_bytes + point * w.inputs * width * size,
-                    w.inputs // lanes, tiles, w.outputs - panel * width, zero)
+                    w.inputs // lanes, tiles, w.outputs - panel * width))
         place = m
         for image in range(first_image, last_image):
             for i in range(first, first + count):
@@ -277,6 +278,7 @@ def over_tiles(
     them.
     """
     size = y.itemsize
+    prepare_products(y.dtype)
     w = walk(g, adjoint, size, threads)
     finite = np.ones(threads, np.bool_)
     own = _own(w, host().lanes(size) * host().vectors)

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
 
+from .by_name import ByName
 from .emit import (
     POINTER,
     WORD,
@@ -26,7 +28,7 @@ from .emit import (
     vector_intrinsic,
     word,
 )
-from .host import CACHE, host
+from .host import host
 from .pack import lanes_of, size_of
 
 # Rows of a register block of two vectors, and of one: as many accumulators in either.
@@ -111,13 +113,8 @@ def _call_block(typingctx: Any, like: Any, rows: Any, vectors: Any, arguments: A
     return types.void(like, types.int64, types.int64, arguments), codegen
 
 
-@njit(cache=CACHE)
-def multiply_points(m, m_row, v, v_block, u, blocks, tiles, outputs, zero):  # type: ignore
-    """One point of ``tiles`` tiles, towards up to a panel of outputs.
-
-    Addresses and strides in elements: ``m_row`` from tile to tile, ``v_block`` from one block of
-    channels to the next; ``blocks`` is how many there are.
-    """
+@njit(inline="always")
+def _multiply(zero, m, m_row, v, v_block, u, blocks, tiles, outputs):  # type: ignore[no-untyped-def]
     size, lanes = size_of(zero), lanes_of(zero)
     vectors = 2 if outputs > lanes else 1
     limit = _ROWS if vectors == 2 else _NARROW_ROWS
@@ -129,3 +126,21 @@ def multiply_points(m, m_row, v, v_block, u, blocks, tiles, outputs, zero):  # t
         _call_block(zero, rows, vectors, (m, m_row, v, v_block, u, blocks))
         m += rows * m_row * size
         v += rows * lanes * size
+
+
+def _multiply_single(m, m_row, v, v_block, u, blocks, tiles, outputs):  # type: ignore
+    _multiply(np.float32(0), m, m_row, v, v_block, u, blocks, tiles, outputs)
+
+
+def _multiply_double(m, m_row, v, v_block, u, blocks, tiles, outputs):  # type: ignore
+    _multiply(np.float64(0), m, m_row, v, v_block, u, blocks, tiles, outputs)
+
+
+_named = ByName("localgrad_winograd_points", {4: _multiply_single, 8: _multiply_double}, 8)
+
+#: ``multiply_points(like, (m, m_row, v, v_block, u, blocks, tiles, outputs))``: one point of
+#: ``tiles`` tiles, towards up to a panel of outputs.  Addresses, and strides in elements: ``m_row``
+#: from tile to tile, ``v_block`` from one of the ``blocks`` of channels to the next.
+multiply_points = _named.call
+#: Compile, or load, the products of an element type.
+prepare = _named.prepare

@@ -126,9 +126,10 @@ def _task(x, x_last, dy, dy_last, dweight, dbias, w, own, upstream_band, work, t
 
     low, high = share(w.outputs * depth, thread, threads)
     result = array_at(address(dweight) + low * size, high - low, zero)
-    result[:] = array_at(work + low * size, high - low, zero)
-    for other in range(1, threads):
-        result += array_at(work + (other * own + low) * size, high - low, zero)
+    for other in range(threads):
+        part = array_at(work + (other * own + low) * size, high - low, zero)
+        for i in range(result.size):
+            result[i] = result[i] + part[i] if other > 0 else part[i]
     if thread == 0:
         dbias[:] = zero
         for other in range(threads):
