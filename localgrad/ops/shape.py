@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from localgrad import errors
+from localgrad import errors, kernels
 from localgrad.graph.record import here
 from localgrad.kernels import reference as xp
 from localgrad.local.axes import axes_of, axis_of
@@ -34,8 +34,8 @@ def like_example(*shape: int, **options: Any) -> Any:
 
 _reshape = linear(
     "reshape",
-    lambda x, shape: x.reshape(shape),
-    lambda g, like: g.reshape(like.shape),
+    lambda x, shape: kernels.reshape(x, shape),
+    lambda g, like: kernels.reshape(g, like.shape),
     example=like_example(2, 6, shape=(3, 4)),
 )
 _permute: Linear = linear(

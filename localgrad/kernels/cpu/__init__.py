@@ -12,7 +12,7 @@ from typing import Any
 
 _ROOMS = {
     "convolution": ("conv2d", "conv2d_input", "conv2d_weight"),
-    "layout": ("supported",),
+    "layout": ("contiguous", "supported"),
     "dense": ("linear", "linear_backward"),
     "matrices": ("matmul",),
     "rows": (

@@ -12,6 +12,7 @@ import sys
 from functools import lru_cache
 from math import prod
 from sys import getrefcount
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,12 +26,13 @@ PERIOD = 1 << 12  # arrays handed out before memory that none of them needed goe
 class Slab:
     """A piece of memory: used, or idle when nobody but its arena refers to the memory."""
 
-    __slots__ = ("memory", "period", "start")
+    __slots__ = ("array", "form", "handed", "start")
 
-    def __init__(self, size: int) -> None:
-        self.memory = np.empty(size + LINE, np.uint8)
-        self.start = -self.memory.ctypes.data % LINE
-        self.period = 0  # when it was last handed out
+    def __init__(self, memory: np.ndarray) -> None:
+        self.start = -memory.ctypes.data % LINE
+        self.array = memory[self.start :]  # as it was last handed out
+        self.form: Form | None = None
+        self.handed = 0  # how many arrays had been handed out by then
 
 
 class Shelf:
@@ -40,62 +42,93 @@ class Shelf:
     has not been asked for the longest.  A look from the front would meet all that a step keeps.
     """
 
-    __slots__ = ("place", "slabs")
+    __slots__ = ("memories", "place", "size", "slabs")
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.memories: list[np.ndarray] = []  # apart from the slabs: a look at one is a line less
         self.slabs: list[Slab] = []
         self.place = 0
 
+    def add(self) -> None:
+        """One slab more."""
+        self.memories.append(np.empty(self.size + LINE, np.uint8))
+        self.slabs.append(Slab(self.memories[-1]))
 
-_nobodys = Slab(0)
-_IDLE = getrefcount(_nobodys.memory)  # what the count is when only the arena holds a slab
+
+class Form(NamedTuple):
+    """What is asked for, and where such arrays lie; a training step asks the same again."""
+
+    shelf: Shelf
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    strides: tuple[int, ...] | None
+
+
 _shelves: dict[int, Shelf] = {}
-_handed = itertools.count()
+_handed = itertools.count(1)
 
 
-@lru_cache(maxsize=4096)  # a training step asks the same again
-def _size_class(shape: tuple[int, ...], dtype: np.dtype) -> int:
-    """Bytes of a slab for such an array: within an eighth above its own; 0 if it is small."""
+@lru_cache(maxsize=4096)
+def _form(shape: tuple[int, ...], dtype: np.dtype, channels_last: bool) -> Form | None:
+    """None of a small array; a slab is within an eighth above an array's own size."""
     size = prod(shape) * dtype.itemsize
     if size < SMALLEST:
-        return 0
+        return None
     step = 1 << max(size.bit_length() - 4, 12)
-    return -(-size // step) * step
+    whole = -(-size // step) * step
+    shelf = _shelves.setdefault(whole, Shelf(whole))
+    strides = _images(shape, dtype).strides if channels_last else None
+    return Form(shelf, shape, dtype, strides)
+
+
+def _images(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    batch, channels, *space = shape
+    memory = np.empty((batch, *space, channels), dtype)
+    return memory.transpose(0, memory.ndim - 1, *range(1, memory.ndim - 1))
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """An uninitialised C-contiguous array, on a cache line, in memory that was used before."""
-    kind = _size_class(shape, dtype)
-    if kind == 0:
-        return np.empty(shape, dtype)
-    period, place = divmod(next(_handed), PERIOD)
-    if place == 0:
-        _release_since(period - 1)
-    shelf = _shelves.get(kind)
-    if shelf is None:
-        shelf = _shelves[kind] = Shelf()
-    slabs, place = shelf.slabs, shelf.place
-    for _ in range(len(slabs)):
-        if place >= len(slabs):
-            place = 0
-        slab = slabs[place]
-        if getrefcount(slab.memory) == _IDLE:
-            break
-        place += 1
-    else:
-        place = len(slabs)
-        slab = Slab(kind)
-        slabs.append(slab)
-    shelf.place = max(place - RECENT, 0)
-    slab.period = period
-    return np.ndarray(shape, dtype, slab.memory, slab.start)
+    form = _form(shape, dtype, False)
+    return np.empty(shape, dtype) if form is None else _take(form)
 
 
 def channels_last(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """An uninitialised array of shape (batch, channels, *space), channels last in memory."""
-    batch, channels, *space = shape
-    memory = empty((batch, *space, channels), dtype)
-    return memory.transpose(0, memory.ndim - 1, *range(1, memory.ndim - 1))
+    form = _form(shape, dtype, True)
+    return _images(shape, dtype) if form is None else _take(form)
+
+
+def _take(form: Form) -> np.ndarray:
+    handed = next(_handed)
+    if handed % PERIOD == 0:
+        _release_since(handed - PERIOD)
+    shelf = form.shelf
+    memories, place = shelf.memories, shelf.place
+    count = len(memories)
+    for _ in range(count):
+        if place >= count:
+            place = 0
+        if getrefcount(memories[place]) == _IDLE:
+            break
+        place += 1
+    else:
+        place = count
+        shelf.add()
+    shelf.place = place - RECENT if place > RECENT else 0
+    slab = shelf.slabs[place]
+    slab.handed = handed
+    if slab.form is not form:
+        slab.form = form
+        memory = memories[place]
+        slab.array = np.ndarray(form.shape, form.dtype, memory, slab.start, form.strides)
+    return slab.array.view()  # a third of what making an array costs; its base is the memory
+
+
+_nobodys = Shelf(0)
+_nobodys.add()
+_IDLE = getrefcount(_nobodys.memories[0])  # what the count is when only the arena holds a slab
 
 
 def empty_like(model: np.ndarray) -> np.ndarray:
@@ -116,10 +149,9 @@ def copy_like(array: np.ndarray, model: np.ndarray) -> np.ndarray:
 def usage() -> tuple[int, int]:
     """Bytes held by the arena, and how many of them no array uses at present."""
     held = idle = 0
-    for kind, shelf in _shelves.items():
-        for slab in shelf.slabs:
-            held += kind
-            idle += kind if getrefcount(slab.memory) == _IDLE else 0
+    for shelf in _shelves.values():
+        held += shelf.size * len(shelf.memories)
+        idle += shelf.size * [*map(getrefcount, shelf.memories)].count(_IDLE)
     return held, idle
 
 
@@ -128,13 +160,18 @@ def release() -> None:
     _release_since(sys.maxsize)
 
 
-def _release_since(period: int) -> None:
-    """Give back what is idle and was not handed out since that period began.
+def _release_since(handed: int) -> None:
+    """Give back what is idle and was not handed out since then.
 
     After a change of batch size nobody asks for the old sizes again, while every training step
     asks for all of its own.
     """
     for shelf in _shelves.values():
-        shelf.slabs = [
-            s for s in shelf.slabs if s.period >= period or getrefcount(s.memory) != _IDLE
+        counts = map(getrefcount, shelf.memories)
+        kept = [
+            place
+            for place, (slab, count) in enumerate(zip(shelf.slabs, counts))
+            if slab.handed >= handed or count != _IDLE
         ]
+        shelf.slabs = [shelf.slabs[place] for place in kept]
+        shelf.memories = [shelf.memories[place] for place in kept]

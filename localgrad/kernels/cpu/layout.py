@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+from . import arena
+from .objects import FLOATS
 
 
 def address_of(array: np.ndarray) -> int:
@@ -25,7 +26,9 @@ def contiguous(array: np.ndarray) -> np.ndarray:
     if array.flags.carray and type(array) is np.ndarray:  # aligned and writeable, too
         return array
     # A read-only array has a Numba type of its own, for which every kernel would be compiled anew.
-    return np.array(array, order="C", subok=False)
+    copy = arena.empty(array.shape, array.dtype)
+    copy[...] = array
+    return copy
 
 
 def rows_or_columns(matrix: np.ndarray) -> tuple[np.ndarray, bool]:

@@ -17,7 +17,6 @@ from numba import njit
 
 from .emit import array_at, load, matrix_at
 from .host import CACHE
-from .layout import FLOATS
 
 _DATA = object.__basicsize__  # behind what every object begins with
 _AXES, _SHAPE, _STRIDES, _DTYPE, _FLAGS = (_DATA + offset for offset in (8, 16, 24, 40, 48))
@@ -26,6 +25,7 @@ _INT = 0xFFFFFFFF  # the number of axes and the flags are half a word
 _CONTIGUOUS, _ALIGNED = 0x0001, 0x0100
 _PLAIN = _CONTIGUOUS | _ALIGNED | 0x0400  # and writeable
 
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 #: A zero of each type, which tells a kernel what the arrays that it is given by address hold.
 LIKES = {dtype: dtype.type(0) for dtype in FLOATS}
 
@@ -39,6 +39,12 @@ SINGLE, DOUBLE, LABELS = (
 def data_of(place):  # type: ignore[no-untyped-def]
     """Where the elements of the array object at ``place`` lie."""
     return load(place + _DATA)
+
+
+@njit(cache=CACHE)
+def axes_of(place):  # type: ignore[no-untyped-def]
+    """How many axes the array object has."""
+    return load(place + _AXES) & _INT
 
 
 @njit(cache=CACHE)
@@ -63,19 +69,19 @@ def rows_over(place, axes):  # type: ignore[no-untyped-def]
 @njit(cache=CACHE)
 def size_of(place):  # type: ignore[no-untyped-def]
     """How many elements the array object at ``place`` has."""
-    return rows_over(place, load(place + _AXES) & _INT)
+    return rows_over(place, axes_of(place))
 
 
 @njit(cache=CACHE)
 def rows_of(place):  # type: ignore[no-untyped-def]
     """How many rows the array object has, of its last axis."""
-    return rows_over(place, (load(place + _AXES) & _INT) - 1)
+    return rows_over(place, (axes_of(place)) - 1)
 
 
 @njit(cache=CACHE)
 def width_of(place):  # type: ignore[no-untyped-def]
     """How long the array object's rows are."""
-    return length_of(place, (load(place + _AXES) & _INT) - 1)
+    return length_of(place, (axes_of(place)) - 1)
 
 
 @njit(cache=CACHE)
@@ -130,8 +136,8 @@ def table_at(place, like):  # type: ignore[no-untyped-def]
 @njit(cache=CACHE)
 def in_step(place, model, like):  # type: ignore[no-untyped-def]
     """Whether the array object has ``model``'s shape and order in memory, and ``like``'s type."""
-    axes = load(model + _AXES) & _INT
-    if load(place + _AXES) & _INT != axes or not holds(place, like):
+    axes = axes_of(model)
+    if axes_of(place) != axes or not holds(place, like):
         return False
     for axis in range(axes):
         length = length_of(model, axis)
@@ -145,7 +151,7 @@ def in_step(place, model, like):  # type: ignore[no-untyped-def]
 @njit(cache=CACHE)
 def outer_axes(place, itemsize):  # type: ignore[no-untyped-def]
     """How many axes are left where the last ones, which have no holes, are seen as one."""
-    axes = load(place + _AXES) & _INT
+    axes = axes_of(place)
     stretch = itemsize
     while axes > 0 and stride_of(place, axes - 1) == stretch:
         axes -= 1
