@@ -59,6 +59,7 @@ class Role(Enum):
 class Kind(NamedTuple):
     """What is known of a function. form: which activation it is, if it is one."""
 
+    computes: bool  # the most frequent role
     role: Role
     name: str
     form: str | None
@@ -82,7 +83,8 @@ def kind_of(func: Any) -> Kind:
     elif _changes_in_place(name):
         role = Role.CHANGES
     form = form_of(name.removesuffix("_"))
-    return Kind(role, name, form, name in _VIEWS, name in ("mul", "multiply"))
+    is_product = name in ("mul", "multiply")
+    return Kind(role is Role.COMPUTES, role, name, form, name in _VIEWS, is_product)
 
 
 def _changes_in_place(name: str) -> bool:
@@ -171,8 +173,7 @@ class Watch(TorchFunctionMode):
         if self.aside:
             return func(*args, **kwargs)
         kind = kind_of(func)
-        role = kind.role
-        if role is not Role.COMPUTES or "out" in kwargs:
+        if not kind.computes or "out" in kwargs:
             return self._other(kind, func, args, kwargs)
         first = sequence_number()
         result = func(*args, **kwargs)
@@ -253,8 +254,12 @@ class Watch(TorchFunctionMode):
         outputs = [result] if is_one else tensors_in((result,), {})
         if place is None:
             place = here(3)
-        shapes = [tensor.shape for tensor in inputs]
-        touched = [*map(id, inputs), *map(id, outputs)]
+        shapes, touched = [], []
+        for tensor in inputs:
+            shapes.append(tensor.shape)
+            touched.append(id(tensor))
+        for tensor in outputs:
+            touched.append(id(tensor))
         log.calls.append((first, last, place, module, shapes, touched))
         if self.cuts.living:
             self.cuts.used(last - 1, log, inputs)
@@ -312,6 +317,8 @@ def tensors_in(args: Any, kwargs: dict[str, Any]) -> list[Tensor]:
     """The tensors among arguments, those in a list or tuple too."""
     found: list[Tensor] = []
     for item in (*args, *kwargs.values()) if kwargs else args:
+        if item is None:
+            continue
         if isinstance(item, Tensor):
             found.append(item)
         elif isinstance(item, (list, tuple)):

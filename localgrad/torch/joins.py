@@ -15,7 +15,6 @@ from localgrad.torch.statistics import Meter, densely, is_dense
 from localgrad.torch.walk import Graph
 
 Target = tuple[int, int]  # a node's index, and which of its outputs
-_SELECT = "SelectBackward0"
 
 
 class Sent(NamedTuple):
@@ -60,18 +59,17 @@ class Held(NamedTuple):
         return self.tensor is None or is_same(self.tensor, total)
 
 
-def slices(graph: Graph, entries: range) -> dict[Target, list[int]]:
+def slices(graph: Graph) -> dict[Target, list[int]]:
     """The outputs that are used by nothing but ``x[:, i]``, each time with another i; by whom.
 
     What such a node sends is its own gradient among zeros, in the size of x: a loop over the time
     steps of a sequence sends as many of them as there are steps.
     """
     found: dict[Target, dict[tuple[int, int], int]] = {}
-    for index in entries:
+    for index in graph.selections:
         entry = graph.entries[index]
-        if entry.op == _SELECT and entry.targets[0] is not None:
-            places = found.setdefault(entry.targets[0], {})
-            places[_selection(entry.node)] = index
+        if entry.targets[0] is not None:
+            found.setdefault(entry.targets[0], {})[_selection(entry.node)] = index
     return {
         target: list(places.values())
         for target, places in found.items()

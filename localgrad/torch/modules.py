@@ -1,12 +1,12 @@
 """Which module of the model is being called at this moment.
 
 Two global hooks keep a stack; they are cheaper than a hook on every module, need no change to the
-model, and the second one is called when ``forward`` raises too.
+model, and the second one is called when ``forward`` raises too. They note which module it is; where
+in which model it has its place is found out when somebody asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -22,11 +22,24 @@ _PARALLEL = (nn.parallel.DistributedDataParallel, nn.DataParallel)
 
 
 class ModuleCall(NamedTuple):
-    """One call of one module: which model it belongs to, its path in it, and its class."""
+    """One call of one module, and the call inside of which it was made."""
+
+    module: nn.Module
+    above: ModuleCall | None
+
+    @property
+    def class_name(self) -> str:
+        return type(self.module).__name__
+
+
+class Position(NamedTuple):
+    """Which model a module belongs to, and its path in it."""
 
     root: int
     path: str
-    class_name: str
+
+
+_call = tuple.__new__  # a NamedTuple's own is a function of Python's
 
 
 class ModuleTracker:
@@ -37,12 +50,13 @@ class ModuleTracker:
     """
 
     def __init__(self, model: Any) -> None:
-        self.given: list[nn.Module] = []  # as they are, in their wrappers
-        self.roots: list[nn.Module] = []  # without
         self.current: ModuleCall | None = None
         self._given: list[str] | None = None
-        self._known: dict[nn.Module, ModuleCall] = {}
-        self._stack: list[ModuleCall | None] = []
+        self._new: list[nn.Module] = []  # those that were given, not yet looked at
+        self._outermost: dict[nn.Module, None] = {}  # those that were called by no other
+        self._wrapped: list[nn.Module] = []  # the models as they are, in their wrappers
+        self._roots: list[nn.Module] = []  # without
+        self._known: dict[nn.Module, Position] = {}
         self._handles: list[Any] = []
         if isinstance(model, dict):
             self._given = [str(name) for name in model]
@@ -51,7 +65,7 @@ class ModuleTracker:
             self._given = [str(index) for index in range(len(model))]
         for root in model if isinstance(model, (list, tuple)) else [model]:
             if root is not None:
-                self._add_root(root)
+                self._new.append(root)
 
     def open(self) -> None:
         self._handles = [
@@ -63,17 +77,33 @@ class ModuleTracker:
         for handle in self._handles:
             handle.remove()
         self._handles = []
-        self._stack.clear()
         self.current = None
+
+    @property
+    def any(self) -> bool:
+        """Whether any model is known."""
+        return bool(self._roots or self._new or self._outermost)
+
+    @property
+    def roots(self) -> list[nn.Module]:
+        """The models: those that were given, and then those that were called."""
+        self._look()
+        return self._roots
+
+    @property
+    def wrapped(self) -> list[nn.Module]:
+        """The models as they are, in their wrappers."""
+        self._look()
+        return self._wrapped
 
     def prefixes(self) -> list[str]:
         """What the names of each model begin with: nothing where one model learns."""
+        names = [type(root).__name__ for root in self.roots]
         if self._given is not None:
-            given = self._given[: len(self.roots)]
-            return given + [type(root).__name__ for root in self.roots[len(given) :]]
+            given = self._given[: len(names)]
+            return given + names[len(given) :]
         learning = [next(root.parameters(), None) is not None for root in self.roots]
         plain = sum(learning) <= 1
-        names = [type(root).__name__ for root in self.roots]
         return [
             "" if plain and (learns or len(names) == 1) else _numbered(names, index)
             for index, learns in enumerate(learning)
@@ -81,7 +111,28 @@ class ModuleTracker:
 
     def path(self, call: ModuleCall | None) -> str:
         """The whole path of a call."""
-        return "" if call is None else joined(self.prefixes()[call.root], call.path)
+        if call is None:
+            return ""
+        position = self._position(call)
+        return joined(self.prefixes()[position.root], position.path)
+
+    def _position(self, call: ModuleCall) -> Position:
+        self._look()
+        known = self._known.get(call.module)
+        if known is not None or call.above is None:  # then it is a model
+            return self._known[call.module]
+        above = self._position(call.above)  # made inside forward: named by its class
+        return Position(above.root, joined(above.path, call.class_name))
+
+    def _look(self) -> None:
+        """Find out which modules there are in what was given and called."""
+        new, self._new = self._new, []
+        for root in new:
+            self._add_root(root)
+        called, self._outermost = self._outermost, {}
+        for module in called:
+            if module not in self._known:
+                self._add_root(module)
 
     def names(self) -> dict[int, list[str]]:
         """All the names of every parameter, by the parameter's id."""
@@ -114,52 +165,24 @@ class ModuleTracker:
         }
 
     def _add_root(self, root: nn.Module) -> None:
-        self.given.append(root)
         inner, wrappers = unwrap(root)
-        number = len(self.roots)
-        self.roots.append(inner)
-        known = self._known
+        number = len(self._roots)
+        self._wrapped.append(root)
+        self._roots.append(inner)
         for wrapper in wrappers:
-            known.setdefault(wrapper, ModuleCall(number, "", type(wrapper).__name__))
-        for name, module in modules_below(inner):
-            known.setdefault(module, ModuleCall(number, plain_name(name), type(module).__name__))
+            self._known.setdefault(wrapper, Position(number, ""))
+        for name, module in inner.named_modules():
+            self._known.setdefault(module, Position(number, plain_name(name)))
 
     def _enter(self, module: nn.Module, arguments: Any) -> None:
         above = self.current
-        self._stack.append(above)
-        call = self._known.get(module)
-        if call is None:
-            if above is None:
-                self._add_root(module)
-                call = self._known[module]
-            else:  # made inside forward: named by its class, under its caller
-                kind = type(module).__name__
-                call = ModuleCall(above.root, joined(above.path, kind), kind)
-        self.current = call
+        if above is None:
+            self._outermost[module] = None
+        self.current = _call(ModuleCall, (module, above))
 
     def _leave(self, module: nn.Module, arguments: Any, output: Any) -> None:
-        if self._stack:
-            self.current = self._stack.pop()
-
-
-def modules_below(root: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """``root.named_modules()``, which takes a generator for every module, quickly."""
-    waiting: list[tuple[str, nn.Module]] = [("", root)]
-    seen: set[nn.Module] = set()
-    while waiting:
-        name, module = waiting.pop()
-        if module in seen:
-            continue
-        seen.add(module)
-        yield name, module
-        children = module._modules
-        if children:
-            prefix = name + "." if name else ""
-            waiting += [
-                (prefix + key, child)
-                for key, child in reversed(children.items())
-                if child is not None
-            ]
+        if self.current is not None:
+            self.current = self.current.above
 
 
 def joined(prefix: str, name: str) -> str:

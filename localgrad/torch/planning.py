@@ -94,23 +94,30 @@ class Planner:
 
     def _plan(self, entry: Entry) -> Plan:
         """The arguments of a node whose contributions need anything done when they are sent."""
-        entries, several, plan = self.graph.entries, self.graph.several, []
-        for argument, target in enumerate(entry.targets):
-            if target is None or target[0] in self.filled:
+        entries, filled, plan = self.graph.entries, self.filled, []
+        argument = -1
+        for target in entry.targets:
+            argument += 1
+            if target is None or target[0] in filled:
                 continue
             if target in self.held:
                 action = HELD
             elif entries[target[0]].variable is not None:
                 action = INTO_LEAF
             else:
-                action = MAY_BE_KNOWN
                 if self.spares:
                     target = self.past_quiet(target)
-                    if target[0] in self.filled:
+                    if target[0] in filled:
                         continue
-                    if target not in self.slices and target[0] not in several:
-                        action = IS_SUM
-                if action == MAY_BE_KNOWN and not entry.kind.passes_through:
+                if self.spares and not self._meets_others(target):
+                    action = IS_SUM
+                elif entry.kind.passes_through:
+                    action = MAY_BE_KNOWN
+                else:
                     continue
             plan.append((argument, target, action))
         return plan
+
+    def _meets_others(self, target: Target) -> bool:
+        """Whether the node is given more than this one contribution."""
+        return target in self.slices or target[0] in self.graph.several

@@ -226,8 +226,9 @@ class Recorder:
 
     def _name_leaves(self, variables: list[Any]) -> None:
         """Leaves that no module owns are called what the user's code calls them."""
+        modules = self.modules.any
         for variable in variables:
-            if self.modules.roots and isinstance(variable, nn.Parameter):
+            if modules and isinstance(variable, nn.Parameter):
                 continue
             if id(variable) not in self.variables:
                 name = name_of(variable)
@@ -237,7 +238,9 @@ class Recorder:
     @property
     def compiled(self) -> bool:
         """Whether a module under ``torch.compile`` took part."""
-        kinds = [type(module).__name__ for root in self.modules.given for module in root.modules()]
+        kinds = [
+            type(module).__name__ for root in self.modules.wrapped for module in root.modules()
+        ]
         return "OptimizedModule" in kinds
 
     def _retaining(self, args: Any) -> Any:

@@ -95,7 +95,8 @@ class Meter:
         if total.is_cpu:
             first, difference = self._join(parts, total)
             last = first + len(parts)
-            return list(range(first, last)), last, self.number(difference)
+            self.numbers.append(difference)
+            return list(range(first, last)), last, len(self.numbers) - 1
         first = self.moments.reserve(len(parts), total.numel())
         whole = total.double().reshape(-1)
         gap = whole.clone()

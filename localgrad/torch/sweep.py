@@ -93,8 +93,8 @@ class Sweep:
             if seed is not None or self.graph.uses.get(root) or owner >= 0:
                 held.setdefault(root, []).append(Held(owner, position, seed))
         graph, all_entries = self.graph, self.graph.entries
-        if self.level == "norms":
-            found = slices(graph, entries)
+        if self.level == "norms" and graph.selections:
+            found = slices(graph)
             self._slices.update({t: senders for t, senders in found.items() if t not in held})
         for target in graph.shared:
             if target not in self._slices:
@@ -105,16 +105,13 @@ class Sweep:
             for index in graph.leaves:
                 if (index, 0) in graph.uses:
                     held.setdefault((index, 0), [])
-        hooked_leaves = []
+        hang, fills = self._handles.append, self.fills_grad and not self._gathers
         for index in leaves:
+            # The one contribution to any other leaf is the sum, or the sum is made at the end.
             if not self._gathers and (index, 0) in held:
-                hooked_leaves.append(index)
-            elif self._is_filled(all_entries[index].variable):
+                hang(all_entries[index].node.register_prehook(partial(self._arrive, index)))
+            elif fills and is_filled(all_entries[index].variable):
                 self._filled[index] = None
-        # The one contribution to any other leaf is the sum, or the sum is made at the end.
-        hang = self._handles.append
-        for index in hooked_leaves:
-            hang(all_entries[index].node.register_prehook(partial(self._arrive, index)))
         # Where hand-written functions run sweeps of their own, and at level "values", none is
         # spared; nor where a node may be asked for what arrived there and never run.
         spares = self.is_whole and TELLS_SHAPES and not self._gathers and self.level != "values"
@@ -166,11 +163,6 @@ class Sweep:
                 return entries[index]
         return None
 
-    def _is_filled(self, variable: Any) -> bool:
-        """Whether ``.grad`` will hold this sweep's contribution and nothing else."""
-        hooks = getattr(variable, "_post_accumulate_grad_hooks", None)
-        return self.fills_grad and not self._gathers and variable.grad is None and not hooks
-
     def _read_grads(self) -> None:
         """The numbers of the leaves whose whole gradient is in ``.grad`` now."""
         entries, found = self.graph.entries, {}
@@ -209,7 +201,7 @@ class Sweep:
         measure, arrive, done, entries = self.meter.add, self._arrive, self.done, self.graph.entries
 
         def heard(index: int, plan: Plan, is_told: bool) -> Callable[..., None]:
-            _, is_custom, _, passes_through = entries[index].kind
+            _, _, is_custom, _, passes_through = entries[index].kind
             is_told = is_told or is_custom
 
             def hook(
@@ -227,9 +219,10 @@ class Sweep:
                         if action == HELD:
                             # A second tensor on the memory, which `.grad` may then take over.
                             tensor = tensor.detach()
-                            own = measure(tensor) if is_custom else -1
-                            part = Held(index, argument, tensor, tensor._version, own)
-                            held[target].append(part)
+                            version, own = -1, -1
+                            if is_custom:
+                                version, own = tensor._version, measure(tensor)
+                            held[target].append(Held(index, argument, tensor, version, own))
                             continue
                         same = passes_through and total is not None and is_same(tensor, total)
                         if action == INTO_LEAF:
@@ -288,6 +281,11 @@ class Sweep:
             size = None if shape is None else math.prod(shape)
             self.arrived[target] = self.meter.add_up([part.row for part in parts], size)
         self.joins[target] = Join(parts, -1, apart=True)
+
+
+def is_filled(variable: Any) -> bool:
+    """Whether ``.grad`` will hold a sweep's contribution and nothing else."""
+    return variable.grad is None and not getattr(variable, "_post_accumulate_grad_hooks", None)
 
 
 def _consumers_first(graph: Graph, indices: Iterable[int]) -> list[int]:

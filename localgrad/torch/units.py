@@ -49,12 +49,11 @@ def count_units(
     axis = units.unit_axis(tuple(value.shape), value.ndim > 3)
     if axis is None:
         return None
+    known = meter.zero_units(value, axis) if form == "relu" else None
+    if known is not None:
+        return UnitCount(form, axis, value.shape[axis], meter.number(known)) if known else None
     others = [i for i in range(value.ndim) if i != axis]
     if form == "relu":
-        known = meter.zero_units(value, axis)
-        if known is not None:
-            dead = UnitCount(form, axis, value.shape[axis], meter.number(known))
-            return dead if known else None
         bad = value.amax(others) == 0
     else:
         level = units.level(form, value, limits.saturated_local)

@@ -17,7 +17,7 @@ from torch.autograd.function import BackwardCFunction
 from localgrad.torch.forward import Log
 from localgrad.torch.names import passes_through, rearranges
 
-ACCUMULATE = "torch::autograd::AccumulateGrad"
+ACCUMULATE, _SELECT = "torch::autograd::AccumulateGrad", "SelectBackward0"
 
 #: Whether a node tells the shapes of its outputs; in PyTorch 2.4 none does.
 TELLS_SHAPES = hasattr(torch.zeros((), requires_grad=True).clone().grad_fn, "_input_metadata")
@@ -29,11 +29,13 @@ CHANGED = re.compile(r"is at version (\d+); expected version (\d+)")
 class Kind(NamedTuple):
     """What is known of a node by its class.
 
+    is_plain: none of those that `Graph` lists.
     is_custom: a person wrote this backward, as a ``torch.autograd.Function``.
     rearranges, passes_through: as in ``names.py``.
     """
 
     op: str
+    is_plain: bool
     is_custom: bool
     rearranges: bool
     passes_through: bool
@@ -109,7 +111,8 @@ class Entry:
 class Graph:
     """Entries in the order they were found, and how often each output is used.
 
-    leaves, custom: which entries these are. shared: the outputs that are used more than once.
+    leaves, custom, selections: which entries these are.
+    shared: the outputs that are used more than once.
     several: the nodes of which more than one output is used, a root's own being one.
     """
 
@@ -119,6 +122,7 @@ class Graph:
         self.uses: dict[tuple[int, int], int] = {}
         self.leaves: list[int] = []
         self.custom: list[int] = []
+        self.selections: list[int] = []
         self.shared: list[tuple[int, int]] = []
         self.several: set[int] = set()
 
@@ -155,13 +159,13 @@ class Graph:
 
     def _add(self, node: Any, log: Log, below: tuple[int, ...]) -> int:
         index = self.index[node] = len(self.entries)
-        kind = _kinds.get(type(node)) or kind_of(node)
-        variable = None
-        if kind.op == ACCUMULATE:
-            variable = node.variable
-            self.leaves.append(index)
-        elif kind.is_custom:
-            self.custom.append(index)
+        kind, variable = _kinds.get(type(node)) or kind_of(node), None
+        if not kind.is_plain:
+            if kind.op == ACCUMULATE:
+                variable = node.variable
+                self.leaves.append(index)
+            else:
+                (self.custom if kind.is_custom else self.selections).append(index)
         self.entries.append(Entry(node, kind, log, below, [], variable))
         return index
 
@@ -170,7 +174,8 @@ def kind_of(node: Any) -> Kind:
     """What is known of a node by its class, remembered where that tells its name."""
     cls, op = type(node), node.name()
     is_custom = issubclass(cls, BackwardCFunction)
-    kind = Kind(op, is_custom, rearranges(op), passes_through(op))
+    is_plain = not is_custom and op not in (ACCUMULATE, _SELECT)
+    kind = Kind(op, is_plain, is_custom, rearranges(op), passes_through(op))
     # Nodes that PyTorch has no class for share one; two hand-written classes may share a name.
     if not is_custom and op.endswith(cls.__name__):
         _kinds[cls] = kind
