@@ -8,6 +8,8 @@ or in the recorded one, which would be measured with it. Every contender keeps i
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from localgrad.bench.training import Builder, with_torch
@@ -28,13 +30,14 @@ def keep_memory() -> None:
         mallopt(_MMAP_THRESHOLD, _MORE_THAN_A_STEP)
 
 
-def at(level: str) -> Builder:
-    """A step recorded at that level; not at all for "plain"."""
+def at(level: str, is_read: bool = False) -> Builder:
+    """A step recorded at that level, not at all for "plain"; is_read: its records are built."""
 
     def record(model: Any) -> Any:
         from localgrad.torch import Ledger
 
-        return Ledger(model, level=level)
+        ledger = Ledger(model, level=level)
+        return read(ledger) if is_read else ledger
 
     def build(case: str) -> Running:
         keep_memory()
@@ -44,10 +47,21 @@ def at(level: str) -> Builder:
     return build
 
 
+@contextmanager
+def read(ledger: Any) -> Iterator[None]:
+    """Record, and build the records as the first question to the ledger does."""
+    with ledger:
+        yield
+    assert ledger.record.nodes
+
+
 WORKLOAD = Workload(
     "ledger_torch",
     "a PyTorch training step recorded by the ledger, over the plain step",
-    {f"torch {level}": at(level) for level in ("plain", "norms", "edges")},
+    {
+        **{f"torch {level}": at(level) for level in ("plain", "norms", "edges")},
+        "torch norms, read": at("norms", is_read=True),
+    },
     reference="torch plain",
     targets={"torch norms": 1.30},
     cases=tuple(TRAININGS),
