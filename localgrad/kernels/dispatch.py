@@ -70,11 +70,12 @@ def suits(*arrays: Any) -> bool:
 # -- linear layers --------------------------------------------------------------------------------
 
 
-def linear(x: Any, weight: Any, bias: Any) -> Any:
-    """x · weightᵀ + bias over the last axis."""
+def linear(x: Any, weight: Any, bias: Any, clamp: bool = False) -> Any:
+    """x · weightᵀ + bias over the last axis, or the larger of that and 0."""
     if x.size * weight.shape[0] >= SMALL_PRODUCT and suits(x, weight, bias):
-        return cpu.linear(x, weight, bias)
-    return dense.linear(x, weight, bias)
+        return cpu.linear(x, weight, bias, clamp)
+    y = dense.linear(x, weight, bias)
+    return numpy.maximum(y, 0) if clamp else y
 
 
 def linear_backward(g: Any, x: Any, weight: Any, needs: tuple[bool, bool, bool]) -> list[Any]:
@@ -93,12 +94,14 @@ def _as_images(kernel: Any, first: Any, second: Any) -> bool:
 
 
 def convolution(
-    x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
+    x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int,
+    clamp: bool = False,
 ) -> Any:
-    """y[n, o] = bias[o] + Σ weight[o, c, t] · x[n, c, p·stride + t·dilation]."""
+    """y[n, o] = bias[o] + Σ weight[o, c, t] · x[n, c, p·stride + t·dilation], or relu of that."""
     if _as_images(weight.shape[2:], x, weight) and (bias is None or bias.dtype == x.dtype):
-        return cpu.conv2d(x, weight, bias, stride, padding, dilation, groups)
-    return by_taps.convolution(x, weight, bias, stride, padding, dilation, groups)
+        return cpu.conv2d(x, weight, bias, stride, padding, dilation, groups, clamp)
+    y = by_taps.convolution(x, weight, bias, stride, padding, dilation, groups)
+    return numpy.maximum(y, 0) if clamp else y
 
 
 def convolution_input_adjoint(

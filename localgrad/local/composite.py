@@ -104,6 +104,30 @@ class Composite(Operation):
             return unpack(node, y)
         return made_by(node, y if y.__class__ is ndarray else xp.asarray(y))
 
+    def clamped(self, relu: Operation, *arguments: Any, **options: Any) -> Any:
+        """relu(self(…)) in one pass, of an operation whose forward takes `clamp`.
+
+        The graph is that of the two operations, each with its local gradients. Neither needs the
+        value between them, so it is never written; where a ledger is open, which measures it, the
+        two are to be called one after the other.
+        """
+        now = state.__dict__
+        sources = tuple([a.source if isinstance(a, Tensor) else None for a in arguments])
+        kept = tuple([
+            a.value if isinstance(a, Tensor) else None if a is None else xp.asarray(a)
+            for a in arguments
+        ])
+        try:
+            y, saved = self.fused_forward(*kept, **options, clamp=True)
+        except REFUSALS as cause:
+            raise self.explained(cause, kept, options) from cause.__cause__
+        if not now["enabled"] or not any(sources):
+            return self.constant(y, kept, sources)
+        node = make_node(self, sources, (*kept, saved), self.keeping, None, options, now)
+        plan = relu.plan(1)
+        kept = plan.keep((None, y))  # of itself and its argument, a relu keeps itself
+        return made_by(make_node(relu, (node,), kept, plan, likes_of((y,)), {}, now), y)
+
     def run(self, *arguments: Any, **options: Any) -> Any:
         if any(isinstance(a, Tensor) for a in arguments):
             return self(*arguments, **options)

@@ -9,7 +9,10 @@ from typing import Any
 
 from localgrad import errors_of_modules as errors
 from localgrad.errors import unknown_choice
-from localgrad.graph.record import here
+from localgrad.graph.record import here, state
+from localgrad.nn.activations import ReLU
+from localgrad.nn.convolution import Conv2d
+from localgrad.nn.dense import Linear
 from localgrad.nn.module import Module
 from localgrad.nn.parameter import Parameter
 
@@ -92,9 +95,37 @@ class Sequential(_Numbered):
         return tuple(modules)
 
     def forward(self, input: Any) -> Any:
+        layer = None  # one that can be computed together with the relu behind it, if that comes
+        is_plain = state.observer is None  # a ledger measures what lies between the two
         for name in self._registered:
-            input = self.__dict__[name](input)
-        return input
+            module = self.__dict__[name]
+            if layer is not None:
+                if module.__class__ is ReLU:
+                    input, layer = _clamped(layer, module, input), None
+                    continue
+                input, layer = layer(input), None
+            if is_plain and module.__class__ in CLAMPED and "forward" not in module.__dict__:
+                layer = module
+            else:
+                input = module(input)
+        return input if layer is None else layer(input)
+
+
+CLAMPED = (Linear, Conv2d)
+
+
+def _clamped(layer: Any, relu: ReLU, input: Any) -> Any:
+    """relu(layer(input)) in one pass; each of the two nodes belongs to its own module."""
+    now = state.__dict__
+    outer = now["scope"]
+    now["scope"] = (layer, outer)
+    try:
+        y = layer.clamped(input)
+    finally:
+        now["scope"] = outer
+    if y.source is not None:
+        y.source.scope = (relu, outer)
+    return y
 
 
 class ModuleList(_Numbered):

@@ -11,7 +11,7 @@ from localgrad.graph.record import here
 from localgrad.nn import functional as F
 from localgrad.nn import init
 from localgrad.nn.dense import empty
-from localgrad.nn.functional.convolution import Size, same_padding, sizes
+from localgrad.nn.functional.convolution import Size, convolution, same_padding, sizes
 from localgrad.nn.module import Module
 
 MODES = ("zeros", "reflect", "replicate", "circular")
@@ -141,6 +141,13 @@ class Conv2d(_Convolution):
 
     count = 2
     function = staticmethod(F.conv2d)
+
+    def clamped(self, input: Any) -> Any:
+        """relu(self(input)), in one pass over the output."""
+        x, left = self.padded(input)
+        return convolution(
+            2, x, self.weight, self.bias, self.stride, left, self.dilation, self.groups, clamp=True
+        )
 
 
 class Conv3d(_Convolution):

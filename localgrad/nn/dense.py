@@ -69,6 +69,10 @@ class Linear(Module):
     def forward(self, input: Any) -> Any:
         return linear(input, self.weight, self.bias)
 
+    def clamped(self, input: Any) -> Any:
+        """relu(self(input)), in one pass over the output."""
+        return linear.clamped(ops.relu, input, self.weight, self.bias)
+
     def extra_repr(self) -> str:
         return (
             f"in_features={self.in_features}, out_features={self.out_features}, "

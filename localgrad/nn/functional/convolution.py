@@ -45,7 +45,7 @@ def _checked(name: str, input: Any, weight: Any, groups: int, count: int, inputs
         raise errors.convolution_channels(name, channels, inputs, weight.shape, groups, here())
 
 
-def _convolution(
+def convolution(
     count: int,
     input: Any,
     weight: Any,
@@ -54,11 +54,15 @@ def _convolution(
     padding: Any,
     dilation: Any,
     groups: int,
+    clamp: bool = False,
 ) -> Tensor:
+    """A convolution of `count` dimensions, and if asked the relu behind it."""
     name = f"conv{count}d"
     _checked(name, input, weight, groups, count, weight.shape[1] * groups)
     if input.ndim == count + 1:
-        y = _convolution(count, input[None], weight, bias, stride, padding, dilation, groups)
+        y = convolution(
+            count, input[None], weight, bias, stride, padding, dilation, groups, clamp
+        )
         return y[0]
     steps, spread = sizes(stride, count), sizes(dilation, count)
     kernel = weight.shape[2:]
@@ -79,7 +83,7 @@ def _convolution(
     for size, k, d, p in zip(input.shape[2:], kernel, spread, edges):
         if size + 2 * p < d * (k - 1) + 1:
             raise errors.kernel_too_large(name, input.shape, kernel, edges, spread, here())
-    return triple.convolve(input, weight, bias, steps, edges, spread, groups)
+    return triple.convolve(input, weight, bias, steps, edges, spread, groups, clamp)
 
 
 def conv1d(
@@ -92,7 +96,7 @@ def conv1d(
     groups: int = 1,
 ) -> Tensor:
     """input (batch, in, length), weight (out, in/groups, kernel)."""
-    return _convolution(1, input, weight, bias, stride, padding, dilation, groups)
+    return convolution(1, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv2d(
@@ -113,7 +117,7 @@ def conv2d(
     >>> lg.nn.functional.conv2d(lg.ones((1, 3, 8, 8)), lg.ones((4, 3, 3, 3)), padding=1).shape
     (1, 4, 8, 8)
     """
-    return _convolution(2, input, weight, bias, stride, padding, dilation, groups)
+    return convolution(2, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv3d(
@@ -126,7 +130,7 @@ def conv3d(
     groups: int = 1,
 ) -> Tensor:
     """input (batch, in, depth, height, width), weight (out, in/groups, three kernel sizes)."""
-    return _convolution(3, input, weight, bias, stride, padding, dilation, groups)
+    return convolution(3, input, weight, bias, stride, padding, dilation, groups)
 
 
 def _transposed(

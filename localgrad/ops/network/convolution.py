@@ -100,8 +100,10 @@ def _biased_derived(
     return y + ops.reshape(bias, (-1, *[1] * (y.ndim - 2)))
 
 
-def _biased_forward(x: Any, weight: Any, bias: Any, **geometry: Any) -> Any:
-    return kernels.convolution(x, weight, bias, **geometry), None
+def _biased_forward(
+    x: Any, weight: Any, bias: Any, clamp: bool = False, **geometry: Any
+) -> Any:
+    return kernels.convolution(x, weight, bias, **geometry, clamp=clamp), None
 
 
 def _biased_backward(
@@ -126,13 +128,14 @@ convolution_with_bias = composite(
 
 
 def convolve(
-    x: Any, weight: Any, bias: Any, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
+    x: Any, weight: Any, bias: Any, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int,
+    clamp: bool = False,
 ) -> Any:
-    """The convolution, with a bias or None."""
-    if bias is None:
-        return convolution(
-            x, weight, stride=stride, padding=padding, dilation=dilation, groups=groups
-        )
-    return convolution_with_bias(
-        x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups
-    )
+    """The convolution, with a bias or None; with a relu behind it to `clamp`."""
+    geometry = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    if bias is not None and clamp:
+        return convolution_with_bias.clamped(ops.relu, x, weight, bias, **geometry)
+    if bias is not None:
+        return convolution_with_bias(x, weight, bias, **geometry)
+    y = convolution(x, weight, **geometry)
+    return ops.relu(y) if clamp else y

@@ -16,8 +16,8 @@ def _linear_derived(x: Any, weight: Any, bias: Any) -> Any:
     return y if bias is None else y + bias
 
 
-def _linear_forward(x: Any, weight: Any, bias: Any) -> Any:
-    return kernels.linear(x, weight, bias), None
+def _linear_forward(x: Any, weight: Any, bias: Any, clamp: bool = False) -> Any:
+    return kernels.linear(x, weight, bias, clamp), None
 
 
 def _linear_backward(g: Any, saved: Any, needs: Any, x: Any, weight: Any, bias: Any) -> Any:
