@@ -52,7 +52,7 @@ def test_numbers_and_graph_are_those_of_the_modules_called_one_by_one() -> None:
     for a, b in zip(results[0], results[2], strict=True):
         np.testing.assert_array_equal(a, b)
     assert results[1] == results[3]
-    modules = dict((module, name) for name, module in names(net(lg.asarray(data))))
+    modules = {module: name for name, module in names(net(lg.asarray(data)))}
     assert modules["1"] == modules["3"] == modules["7"] == "relu" and modules["6"] == "linear"
     with lg.no_grad():
         np.testing.assert_array_equal(net(lg.asarray(data)).numpy(), results[0][0])

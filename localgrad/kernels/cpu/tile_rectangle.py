@@ -59,15 +59,13 @@ def _block(place, c_row, rows, columns, a, b, chunks, bias, flags, buffer):  # t
         start = buffer + 2 * SIDE * 2 * SIDE * 4
         copy_tile(start, 2 * SIDE, bias, 2 * SIDE, 1, columns, _ZERO)
     tile_block(high, wide, (to, to_row * 4, a, step, b, step, chunks, start, start_row * 4))
-    if flags & RELU:
-        _clamp(to, to_row, rows, columns)
     if not whole:
         copy_tile(place, c_row, to, to_row, rows, columns, _ZERO)
 
 
 @njit(cache=CACHE)
 def multiply_tiles(c, c_row, a, b, rows, columns, chunks, bias, flags, buffer):  # type: ignore
-    """``C = epilogue(init + A @ B)`` of packed tiles, in a thread that has opened its own."""
+    """``C = init + A @ B`` of packed tiles, in a thread that has opened its own."""
     step = 2 * chunks * TILE
     for j in range(0, columns, 2 * SIDE):
         for i in range(0, rows, 2 * SIDE):
@@ -124,4 +122,6 @@ def tile_rectangle(  # type: ignore[no-untyped-def]
                                       rows, count, columns, bias, how, 0, buffer + BUFFER, 0, 1))
                     continue
                 multiply_tiles(c_here, c_row, left, work, rows, columns, chunks, bias, how, buffer)
+                if how & RELU:  # not tile by tile: what a tile has stored is not there to be read
+                    _clamp(c_here, c_row, rows, columns)
     close_tiles()
