@@ -115,21 +115,28 @@ LEDGER_TEXT = """\
 
 A training step that is recorded, over the same step that is not, on {processor}, {cores} cores,
 {when}; made by `localgrad bench ledger ledger_torch`. A step outside of a ledger costs nothing.
-*torch* is a PyTorch model, recorded by `localgrad.torch`.
+*torch* is a PyTorch model, recorded by `localgrad.torch`; *read*: the records are built, too.
 """
 
 
 def ledger_section(found: Results) -> str:
     """What each level of recording adds to a step of each network."""
     lines = [LEDGER_TEXT.format(**found.machine)]
-    lines += ["| network | plain | `norms` | `edges` |", "|---" * 4 + "|"]
+    rows = []
     for comparison in found.comparisons:
-        cells = [f"{comparison.reference.split()[0]} {comparison.case}"]
+        cells = {}
         for outcome in comparison.outcomes:
+            package, _, level = outcome.contender.partition(" ")
             ratio = comparison.ratio(outcome.contender)
-            plain = outcome.contender == comparison.reference
-            cells.append(table.duration(outcome.time) + ("" if plain else f", ×{ratio:.2f}"))
-        lines.append("| " + " | ".join(cells) + " |")
+            is_plain = outcome.contender == comparison.reference
+            cells[level] = table.duration(outcome.time) + ("" if is_plain else f", ×{ratio:.2f}")
+        rows.append((f"{package} {comparison.case}", cells))
+    levels = list(dict.fromkeys(level for _, cells in rows for level in cells))
+    heads = [level if level == "plain" else f"`{level}`" for level in levels]
+    lines += [f"| network | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+    for network, cells in rows:
+        found_there = [cells.get(level, "") for level in levels]
+        lines.append(f"| {' | '.join([network, *found_there])} |")
     return "\n".join([*lines, "", *(f"- {line}" for line in table.verdicts(found)), ""])
 
 
