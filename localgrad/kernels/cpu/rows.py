@@ -290,7 +290,7 @@ def softmax_backward(upstream: np.ndarray, y: np.ndarray, log: bool = False) -> 
 
 def cross_entropy(
     x: np.ndarray, target: np.ndarray, ignore_index: int = -100
-) -> tuple[np.ndarray, np.floating, np.ndarray, int]:
+) -> tuple[np.ndarray, float, np.ndarray, int]:
     """Per row ``log Σ exp(x) − x[target]`` (0 where the target is ignored); their sum, softmax(x),
     and how many rows are not ignored.
 
@@ -305,7 +305,7 @@ def cross_entropy(
         counted, whole = _entropy(id(x), id(target), *how)
     if counted < 0:
         raise IndexError("a target names no class")
-    return losses, x.dtype.type(whole), probabilities, counted
+    return losses, whole, probabilities, counted
 
 
 def cross_entropy_backward(

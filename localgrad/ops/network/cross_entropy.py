@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from localgrad import errors_of_layers as errors
@@ -58,9 +59,10 @@ def _forward(
     if reduction == "none":
         return losses, (probabilities, 1.0)
     if reduction == "sum":
-        return total, (probabilities, 1.0)
+        return xp.array(total, x.dtype), (probabilities, 1.0)
     divisor = float(len(target) if counts is None else xp.add.reduce(counts))
-    return total / x.dtype.type(divisor), (probabilities, divisor)
+    mean = total / divisor if divisor else math.nan
+    return xp.array(mean, x.dtype), (probabilities, divisor)
 
 
 def _backward(
