@@ -20,6 +20,7 @@ from .tile_pack import SCRATCH, pack_left, pack_right
 from .tiles import CHUNK, SIDE, TILE, close_tiles, open_tiles, tile_block
 
 DEPTH = 512  # k in one pass
+_ACROSS = 128  # the same of an operand that is stored across k: every k is then another page
 ROWS = 64  # rows of A in one chunk: 192 KiB with the depth above
 _PACKED = 400  # tiles of B in one pass: 1.2 MiB
 READ = 40  # packing an element costs as much as so many multiply-adds
@@ -86,7 +87,8 @@ def tile_rectangle(  # type: ignore[no-untyped-def]
     first_row, last_row = share((m + SIDE - 1) // SIDE, thread // splits, threads // splits)
     first, last = first_tile * SIDE, min(last_tile * SIDE, n)
     top, bottom = first_row * SIDE, min(last_row * SIDE, m)
-    passes = (k + DEPTH - 1) // DEPTH
+    deepest = DEPTH if a_k == 1 and b_k == 1 else _ACROSS
+    passes = (k + deepest - 1) // deepest
     depth = ((k + passes - 1) // passes + CHUNK - 1) // CHUNK * CHUNK
     most = _PACKED // (depth // CHUNK)
     ranges = (last_tile - first_tile + most - 1) // most
