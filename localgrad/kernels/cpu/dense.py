@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from . import arena
+from . import arena, dots
 from .emit import address, array_at
 from .host import CACHE
 from .launch import barrier, parallel, share
@@ -118,6 +118,7 @@ class Plan(NamedTuple):
     scratch: int  #: bytes of each thread
     whole: int  #: bytes of all of them
     by_rows: bool  #: whether each thread sums the weight's gradient over rows of its own
+    by_dots: bool  #: whether each output is a dot product of its own
 
 
 @lru_cache(maxsize=1024)
@@ -135,7 +136,7 @@ def _plan(
     by_rows = threads > 1 and m * (n + k) > 2 * n * (k + 1)
     partial = (n * k + n) * dtype.itemsize if by_rows else 0
     return Plan((*inputs[:-1], n), LIKES[dtype], threads, scratch, (scratch + partial) * threads,
-                by_rows)
+                by_rows, dots.pays(m, k))
 
 
 def linear(
@@ -145,7 +146,14 @@ def linear(
     plan = _plan(x.shape, weight.shape, x.dtype, pool.threads)
     y = arena.empty(plan.shape, x.dtype)
     if y.size:
-        how = (RELU if relu else 0, plan.like, workspace(plan.whole), plan.scratch, plan.threads)
+        flags = RELU if relu else 0
+        if plan.by_dots:
+            x, weight = contiguous(x).reshape(-1, x.shape[-1]), contiguous(weight)
+            held = weight[0] if bias is None else contiguous(bias)
+            dots.dots(x, weight, held, bias is not None, flags, y.reshape(len(x), -1),
+                      plan.threads)
+            return y
+        how = (flags, plan.like, workspace(plan.whole), plan.scratch, plan.threads)
         if not _forward(id(x), id(weight), 0 if bias is None else id(bias), id(y), *how):
             x, weight = contiguous(x), contiguous(weight)
             bias = None if bias is None else contiguous(bias)

@@ -33,7 +33,8 @@ def contiguous(array: np.ndarray) -> np.ndarray:
 
 def rows_or_columns(matrix: np.ndarray) -> tuple[np.ndarray, bool]:
     """A 2-d array as one that is contiguous, and whether that one is its transpose."""
-    if matrix.flags.f_contiguous and not matrix.flags.c_contiguous:
+    flags = matrix.flags
+    if flags.f_contiguous and not flags.c_contiguous:
         return contiguous(matrix.T), True
     return contiguous(matrix), False
 

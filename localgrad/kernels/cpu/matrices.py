@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
-from . import arena
+from . import arena, dots
 from .emit import address
 from .host import CACHE
 from .launch import parallel, share
@@ -66,39 +69,58 @@ def _stacked(operand: np.ndarray, lead: tuple[int, ...]) -> tuple[np.ndarray, bo
     return operand.reshape(-1, *operand.shape[-2:]), across
 
 
+class Plan(NamedTuple):
+    """How a product of one shape is made; a training step asks the same again."""
+
+    threads: int
+    scratch: int  #: bytes of each thread
+    whole: int  #: bytes of all of them
+
+
+@lru_cache(maxsize=1024)
+def _plan(work: int, k: int, n: int, dtype: np.dtype, threads: int) -> Plan:
+    """For so many multiply-adds; compiles what they need, or loads it."""
+    prepare(dtype)
+    threads = threads if work >= SMALL else 1
+    scratch = scratch_bytes(k, n, dtype.itemsize)
+    return Plan(threads, scratch, scratch * threads)
+
+
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """``C[..., i, j] = sum over k of A[..., i, k] B[..., k, j]``, leading axes broadcast.
 
     Both operands have two or more dimensions and the same dtype, float32 or float64.
     """
-    prepare(a.dtype)
     *lead_a, m, k = a.shape
     *lead_b, inner, n = b.shape
     if inner != k:
         raise ValueError(f"matmul: {a.shape} @ {b.shape}: {k} columns meet {inner} rows")
-    scratch = scratch_bytes(k, n, a.itemsize)
     if not lead_b and (not lead_a or a.flags.c_contiguous):
         c = arena.empty((*lead_a, m, n), a.dtype)
         if c.size:
-            a, a_across = rows_or_columns(a if not lead_a else a.reshape(-1, k))
+            plan = _plan(c.size * k, k, n, a.dtype, pool.threads)
+            a, a_across = rows_or_columns(a.reshape(-1, k) if lead_a else a)
             b, b_across = rows_or_columns(b)
-            flat = c.reshape(-1, n)
-            threads = pool.threads if c.size * k >= SMALL else 1
-            work = workspace(scratch * threads)
-            _single(a, a_across, b, b_across, flat, work, scratch, threads)
+            flat = c.reshape(-1, n) if lead_a else c
+            if b_across and not a_across and dots.pays(len(flat), k):
+                dots.dots(a, b, b[0], False, 0, flat, plan.threads)
+            elif n == 1 and not a_across and dots.pays(n, k):
+                dots.dots(b.reshape(1, k), a, a[0], False, 0, flat.reshape(1, -1), plan.threads)
+            else:
+                _single(a, a_across, b, b_across, flat, workspace(plan.whole), plan.scratch,
+                        plan.threads)
         return c
     lead = np.broadcast_shapes(tuple(lead_a), tuple(lead_b))
     c = arena.empty((*lead, m, n), a.dtype)
     if c.size:
+        plan = _plan(c.size * k, k, n, a.dtype, pool.threads)
         a, a_across = _stacked(a, lead)
         b, b_across = _stacked(b, lead)
-        flat = c.reshape(-1, m, n)
-        threads = pool.threads if c.size * k >= SMALL else 1
-        if flat.shape[0] < threads:
+        flat, work = c.reshape(-1, m, n), workspace(plan.whole)
+        if flat.shape[0] < plan.threads:
             for index in range(flat.shape[0]):
-                work = workspace(scratch * threads)
-                _single(a[index], a_across, b[index], b_across, flat[index], work, scratch,
-                        threads)
+                _single(a[index], a_across, b[index], b_across, flat[index], work, plan.scratch,
+                        plan.threads)
         else:
-            _stack(a, a_across, b, b_across, flat, workspace(scratch * threads), scratch, threads)
+            _stack(a, a_across, b, b_across, flat, work, plan.scratch, plan.threads)
     return c

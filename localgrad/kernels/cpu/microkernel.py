@@ -14,7 +14,6 @@ Source: Georganas et al., "High-Performance Deep Learning via a Single Building 
 
 from __future__ import annotations
 
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -41,18 +40,24 @@ ACCUMULATE = 1  #: start from what C holds
 RELU = 2  #: clamp at zero on the way out
 NARROW = 4  #: C has one vector of columns; a register block then has more rows
 
-_PLAIN = ["c", "c_row", "a", "a_row", "a_k", "b", "b_k", "depth",
+WIDE = 8  #: C has a few rows, of several panels of columns; A is contiguous along k
+
+_PLAIN = ["blocks", "c", "c_row", "a", "a_row", "a_k", "b", "b_k", "depth",
           "r_count", "a_r", "b_r", "s_count", "a_s", "b_s", "init", "flags"]
 
 _ROWS = host().rows
-_NARROW_ROWS = _ROWS * 4 // 3  # from here on every row loads one number for every multiply-add
+NARROW_ROWS = _ROWS * 4 // 3  # from here on every row loads one number for every multiply-add
 _LARGE = 12  # accumulators
+
+# Up to so many rows of one panel would be too few sums to fill the time that a multiply-add takes.
+WIDE_ROWS = _ROWS // 2
+WIDE_PANELS_OF_ONE, WIDE_PANELS = 4, 2  #: panels of columns where there is one row, or more
 
 
 def _block_function(
     module: ir.Module, element: ir.Type, rows: int, vectors: int, along: bool
 ) -> ir.Function:
-    """A register block of ``rows x vectors`` as a function of its own, made once a module."""
+    """Register blocks of ``rows x vectors``, one below the other: a function made once a module."""
     direction = "along" if along else "across"
     name = f"localgrad_block_{rows}_{vectors}_{direction}"
     kind = ir.FunctionType(ir.VoidType(), [WORD] * len(_PLAIN))
@@ -69,11 +74,28 @@ def _emit_block(
     function: ir.Function, element: ir.Type, rows: int, vectors: int, along: bool
 ) -> None:
     given = {argument.name: argument for argument in function.args}
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+
+    def block(state: list[Any]) -> list[Any]:
+        c, a = state
+        _emit_sums(builder, given, element, rows, vectors, along, c, a)
+        return [offset(builder, base, builder.mul(given[step], word(rows)), element)
+                for base, step in ((c, "c_row"), (a, "a_row"))]
+
+    first = [builder.inttoptr(given[label], POINTER) for label in ("c", "a")]
+    counted_loop(builder, given["blocks"], first, block)
+    builder.ret_void()
+
+
+def _emit_sums(
+    builder: ir.IRBuilder, given: dict[str, Any], element: ir.Type, rows: int, vectors: int,
+    along: bool, c: Any, a_start: Any,
+) -> None:
+    """One register block: from C, the bias or zero through all three sums to C."""
     size = 4 if isinstance(element, ir.FloatType) else 8
     lanes = host().lanes(size)
-    builder = ir.IRBuilder(function.append_basic_block("entry"))
     vector = ir.VectorType(element, lanes)
-    multiply_add = vector_intrinsic(function.module, "llvm.fmuladd", vector, 3)
+    multiply_add = vector_intrinsic(builder.module, "llvm.fmuladd", vector, 3)
     zero = ir.Constant(vector, [0.0] * lanes)
     undefined = ir.Constant(vector, ir.Undefined)
     spread = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
@@ -89,7 +111,6 @@ def _emit_block(
     def flag(bit: int) -> Any:
         return builder.icmp_unsigned("!=", builder.and_(given["flags"], word(bit)), word(0))
 
-    c = pointer("c")
     c_rows = [offset(builder, c, builder.mul(given["c_row"], word(row)), element)
               for row in range(rows)]
 
@@ -169,29 +190,29 @@ def _emit_block(
                 offset(builder, b, given["b_r"], element), *sums]
 
     _, _, *sums = counted_loop(
-        builder, given["r_count"], [pointer("a"), pointer("b"), *accumulators], outer)
+        builder, given["r_count"], [a_start, pointer("b"), *accumulators], outer)
 
     def store(values: list[Any]) -> None:
         for (row, column), value in zip(places, values, strict=True):
             place = offset(builder, c_rows[row], word(column * lanes), element)
             builder.store(value, place, align=size)
-        builder.ret_void()
+        builder.branch(done)
 
-    clamp = builder.append_basic_block("clamp")
-    plain = builder.append_basic_block("plain")
+    clamp, plain, done = (builder.append_basic_block(name) for name in ("clamp", "plain", "done"))
     builder.cbranch(flag(RELU), clamp, plain)
     builder.position_at_end(clamp)
     # "below zero becomes zero": a NaN is not below zero and stays what it is.
     store([builder.select(builder.fcmp_ordered("<", value, zero), zero, value) for value in sums])
     builder.position_at_end(plain)
     store(sums)
+    builder.position_at_end(done)
 
 
 @intrinsic
 def _call_block(typingctx: Any, like: Any, rows: Any, arguments: Any) -> Any:
-    """Call the register block of ``rows`` rows, a number known only at run time.
+    """Call the register blocks of ``rows`` rows, a number known only at run time.
 
-    Case ``rows · 4 + narrow · 2 + along`` of one switch is the block of that kind.
+    Case ``rows · 8 + wide · 4 + narrow · 2 + along`` of one switch is the block of that kind.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -199,16 +220,20 @@ def _call_block(typingctx: Any, like: Any, rows: Any, arguments: Any) -> Any:
         plain = [builder.extract_value(values[2], index) for index in range(len(_PLAIN))]
         along = builder.zext(
             builder.icmp_signed("==", plain[_PLAIN.index("a_k")], word(1)), WORD)
-        narrow = builder.and_(
-            builder.lshr(plain[_PLAIN.index("flags")], word(1)), word(2))
-        case = builder.add(builder.shl(values[1], word(2)), builder.add(narrow, along))
+        kind = builder.and_(
+            builder.lshr(plain[_PLAIN.index("flags")], word(1)), word((NARROW | WIDE) // 2))
+        case = builder.add(builder.shl(values[1], word(3)), builder.add(kind, along))
         done = builder.append_basic_block("done")
         choice = builder.switch(case, done)
-        kinds = [(rows_, host().vectors) for rows_ in range(1, _ROWS + 1)] \
-            + [(rows_, 1) for rows_ in range(1, _NARROW_ROWS + 1)]
-        for (rows_, vectors), along_ in product(kinds, (0, 1)):
+        panel = host().vectors
+        kinds = [(0, rows, panel, across) for rows in range(1, _ROWS + 1) for across in (0, 1)] \
+            + [(NARROW, rows, 1, across) for rows in range(1, NARROW_ROWS + 1)
+               for across in (0, 1)] \
+            + [(WIDE, 1, panel * WIDE_PANELS_OF_ONE, 1)] \
+            + [(WIDE, rows, panel * WIDE_PANELS, 1) for rows in range(2, WIDE_ROWS + 1)]
+        for flag, rows_, vectors, along_ in kinds:
             block = builder.append_basic_block("case")
-            choice.add_case(word(rows_ * 4 + (vectors == 1) * 2 + along_), block)
+            choice.add_case(word(rows_ * 8 + flag // 2 + along_), block)
             builder.position_at_end(block)
             function = _block_function(builder.module, element, rows_, vectors, bool(along_))
             builder.call(function, plain)
@@ -225,17 +250,17 @@ def _reduce(  # type: ignore[no-untyped-def]
     r_count, a_r, b_r, s_count, a_s, b_s, init, flags,
 ):
     """Rows of C in blocks of nearly equal height, so that no block is much less efficient."""
-    limit = _NARROW_ROWS if flags & NARROW else _ROWS
+    limit = NARROW_ROWS if flags & NARROW else _ROWS
     blocks = (rows + limit - 1) // limit
     height = rows // blocks
     taller = rows - height * blocks
-    for block in range(blocks):
-        count = height + 1 if block < taller else height
+    for part in range(2):
+        count, number = (height + 1, taller) if part == 0 else (height, blocks - taller)
         _call_block(zero, count, (
-            c, c_row, a, a_row, a_k, b, b_k, depth,
+            number, c, c_row, a, a_row, a_k, b, b_k, depth,
             r_count, a_r, b_r, s_count, a_s, b_s, init, flags))
-        c += count * c_row * size
-        a += count * a_row * size
+        c += number * count * c_row * size
+        a += number * count * a_row * size
 
 
 def _reduce_single(  # type: ignore[no-untyped-def]
@@ -254,7 +279,7 @@ def _reduce_double(  # type: ignore[no-untyped-def]
             r_count, a_r, b_r, s_count, a_s, b_s, init, flags)
 
 
-_named = ByName("localgrad_reduce", {4: _reduce_single, 8: _reduce_double}, len(_PLAIN) + 1)
+_named = ByName("localgrad_reduce", {4: _reduce_single, 8: _reduce_double}, len(_PLAIN))
 
 
 def prepare(dtype: np.dtype) -> None:

@@ -50,16 +50,18 @@ def _pack(target, source, side, k, count, depth, right, scratch):  # type: ignor
     along = k == 1
     lines, width, step = (SIDE, CHUNK, side * 4) if along else (CHUNK, SIDE, k * 4)
     # Memory is read from end to end: a walk across it meets a new page at every step.
-    outer, inner = (tiles, chunks) if along else (chunks, tiles)
+    outer, inner, whole = (tiles, chunks, count) if along else (chunks, tiles, depth)
     found = False
     for i in range(outer):
         for j in range(inner):
             tile, chunk = (i, j) if along else (j, i)
             here = source + i * lines * step + j * width * 4
-            later = j + _AHEAD
-            _ask(here + _AHEAD * width * 4 if later < inner
-                 else source + (i + 1) * lines * step + (later - inner) * width * 4,
-                 lines, step, width * 4)
+            # Never beyond the operand: there may lie what another thread writes.
+            later, line = j + _AHEAD, i * lines
+            if later >= inner:
+                later, line = later - inner, line + lines
+            _ask(source + line * step + later * width * 4, min(lines, whole - line), step,
+                 width * 4)
             sides, deep = min(SIDE, count - tile * SIDE), min(CHUNK, depth - chunk * CHUNK)
             apart, row = SIDE * (4 if along else step), step
             if sides < SIDE or deep < CHUNK:

@@ -14,7 +14,7 @@ from .emit import array_at
 from .host import CACHE
 from .launch import share
 from .microkernel import ACCUMULATE, RELU
-from .rectangle import add_columns, column_splits, copy_tile, rectangle
+from .rectangle import add_columns, column_splits, copy_tile, rectangle, shared_line
 from .rectangle import scratch_bytes as vector_scratch_bytes
 from .tile_pack import SCRATCH, pack_left, pack_right
 from .tiles import CHUNK, SIDE, TILE, close_tiles, open_tiles, tile_block
@@ -24,6 +24,7 @@ _ACROSS = 128  # the same of an operand that is stored across k: every k is then
 ROWS = 64  # rows of A in one chunk: 192 KiB with the depth above
 _PACKED = 400  # tiles of B in one pass: 1.2 MiB
 READ = 40  # packing an element costs as much as so many multiply-adds
+SHARED = 12000  # and a line of C that two threads write as much as so many
 _ZERO = np.float32(0)
 BUFFER = (2 * SIDE + 1) * 2 * SIDE * 4  # bytes of a block of C, and a row more
 
@@ -82,7 +83,7 @@ def tile_rectangle(  # type: ignore[no-untyped-def]
 ):
     """This thread's part of ``C = epilogue(init + A @ B)``, float32."""
     tiles = (n + SIDE - 1) // SIDE
-    splits = column_splits(m, tiles, SIDE, READ, threads)
+    splits = column_splits(m, tiles, SIDE, READ, shared_line(c, c_row, k, SHARED, 4), threads)
     first_tile, last_tile = share(tiles, thread % splits, splits)
     first_row, last_row = share((m + SIDE - 1) // SIDE, thread // splits, threads // splits)
     first, last = first_tile * SIDE, min(last_tile * SIDE, n)
