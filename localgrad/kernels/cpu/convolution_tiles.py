@@ -233,30 +233,46 @@ def _phase(  # type: ignore[no-untyped-def]
     steps, length = min(count, phase[2] - first), phase[3]
     if steps <= 0 or length <= 0:
         return
+    one_by_one = True
     if w.columns == length and w.stride_h == 1 and w.phases_h == 1 and w.phases_w == 1:
+        one_by_one = steps == 1
         length, steps = length * steps, 1
     side, across = tile_side(length), blocks_of(length)
     rest = length - (across - 1) * side
     if rest == side:
         _spots(y, band, right, bias, w, plane, images, image, first, steps, rows, phase,
-               configuration, side, np.int64(0), across, side)
+               configuration, one_by_one, side, np.int64(0), across, side)
     else:  # the last tiles of all lines have fewer rows
         _spots(y, band, right, bias, w, plane, images, image, first, steps, rows, phase,
-               configuration, side, np.int64(0), across - 1, side)
+               configuration, one_by_one, side, np.int64(0), across - 1, side)
         _spots(y, band, right, bias, w, plane, images, image, first, steps, rows, phase,
-               configuration, side, across - 1, np.int64(1), rest)
+               configuration, one_by_one, side, across - 1, np.int64(1), rest)
+
+
+@njit(cache=CACHE)
+def _taps(w, phase, step):  # type: ignore[no-untyped-def]
+    """From which to which row of taps a step meets rows of x, not of its padding; at least one."""
+    top = step * w.stride_h + w.low_h + phase[4]
+    low, high = 0, phase[6]
+    while low < high - 1 and not 0 <= top + low * phase[7] < w.height:
+        low += 1
+    while high - 1 > low and not 0 <= top + (high - 1) * phase[7] < w.height:
+        high -= 1
+    return low, high
 
 
 @njit(cache=CACHE)
 def _spots(  # type: ignore[no-untyped-def]
-    y, band, right, bias, w, plane, images, image, first, steps, rows, phase, configuration, side,
-    begin, across, high,
+    y, band, right, bias, w, plane, images, image, first, steps, rows, phase, configuration,
+    one_by_one, side, begin, across, high,
 ):
-    """Tiles of ``high`` pixels: of each line ``across`` of them, from number ``begin`` on."""
+    """Tiles of ``high`` pixels: of each line ``across`` of them, from number ``begin`` on.
+
+    Steps that meet x with the same taps are made together; all are, unless ``one_by_one``.
+    """
     places = configuration + LINE
     tiles, blocks, wide = blocks_of(w.outputs), blocks_of(w.inputs), tile_side(w.outputs)
     channels, line, tap = w.groups * w.outputs, w.columns * ROW, blocks * _RIGHT
-    spots = images * steps * across
     passes = (blocks + w.depth - 1) // w.depth
     for number in range(w.groups * passes):
         group, done = number % w.groups, number // w.groups * w.depth
@@ -268,32 +284,43 @@ def _spots(  # type: ignore[no-untyped-def]
             configure(configuration, high, valid)
             column = group * w.outputs + tile * wide
             b = right + ((group * tiles + tile) * w.taps + phase[12]) * tap + done * _RIGHT
-            store_at(places + 8 * 8, b)
-            store_at(places + 9 * 8, b + w.taps * tap)
             start = bias + column * 4 if bias != 0 else 0
             if done > 0:
                 start = RESUME
-            spot = 0
-            while spot < spots:
-                together = min(4 // columns, spots - spot)
-                for index in range(together):
-                    at = spot + index
-                    pixel = (begin + at % across) * side
-                    step = at // across % steps
-                    held = at // across // steps
-                    a = a_group + ((held * rows + step * w.stride_h + phase[4]) * w.columns
-                                   + pixel * w.stride_w + phase[5]) * ROW
-                    c = y + ((((image + held) * w.out_h + (first + step) * w.phases_h + phase[0])
-                              * w.out_w + pixel * w.phases_w + phase[1]) * channels + column) * 4
-                    store_at(places + index * 8, c)
-                    store_at(places + (4 + index) * 8, a)
-                word_block(together, columns, (
-                    places, w.phases_w * channels * 4, wide * 4,
-                    w.stride_w * ROW, plane, ROW, PART,
-                    phase[6], phase[7] * line, phase[8] * tap,
-                    phase[9], phase[10] * ROW, phase[11] * tap,
-                    min(w.depth, blocks - done), LEFT_PARTS * plane, _RIGHT, start))
-                spot += together
+            top = 0
+            while top < steps:
+                low, last, bottom = np.int64(0), phase[6], steps
+                if one_by_one:
+                    low, last = _taps(w, phase, first + top)
+                    bottom = top + 1
+                    while bottom < steps and _taps(w, phase, first + bottom) == (low, last):
+                        bottom += 1
+                store_at(places + 8 * 8, b + low * phase[8] * tap)
+                store_at(places + 9 * 8, b + (w.taps + low * phase[8]) * tap)
+                spot, spots = 0, images * (bottom - top) * across
+                while spot < spots:
+                    together = min(4 // columns, spots - spot)
+                    for index in range(together):
+                        at = spot + index
+                        pixel = (begin + at % across) * side
+                        step = top + at // across % (bottom - top)
+                        held = at // across // (bottom - top)
+                        a = a_group + ((held * rows + step * w.stride_h + phase[4]
+                                        + low * phase[7]) * w.columns
+                                       + pixel * w.stride_w + phase[5]) * ROW
+                        c = y + ((((image + held) * w.out_h + (first + step) * w.phases_h
+                                   + phase[0]) * w.out_w + pixel * w.phases_w + phase[1])
+                                 * channels + column) * 4
+                        store_at(places + index * 8, c)
+                        store_at(places + (4 + index) * 8, a)
+                    word_block(together, columns, (
+                        places, w.phases_w * channels * 4, wide * 4,
+                        w.stride_w * ROW, plane, ROW, PART,
+                        last - low, phase[7] * line, phase[8] * tap,
+                        phase[9], phase[10] * ROW, phase[11] * tap,
+                        min(w.depth, blocks - done), LEFT_PARTS * plane, _RIGHT, start))
+                    spot += together
+                top = bottom
             tile += columns
 
 
