@@ -59,8 +59,7 @@ def normalise(run: Any, arrays: Sequence[np.ndarray], fixed: bool = False) -> li
     """Moments, outputs and the three downstreams."""
     x, g, weight, bias = arrays
     mean, variance = run.channel_moments(x)
-    scale = 1 / np.sqrt(variance + variance.dtype.type(1e-5))
-    y = run.channel_norm(x, mean, scale, weight, bias)
+    y, scale = run.channel_norm(x, mean, variance, weight, bias, 1e-5)
     return [mean, variance, y, *run.channel_norm_backward(g, x, mean, scale, weight, fixed, ALL)]
 
 
@@ -141,3 +140,14 @@ def test_channels_first_input_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(layout, "contiguous", kept)
     normalise(cpu, (x, g, *vectors))
     assert made == [x.shape, x.shape]
+
+
+def test_a_channel_without_spread_and_no_epsilon() -> None:
+    x = np.ones((4, 8, 20, 20), "f4")
+    x[:, 3] = np.arange(20)
+    one, zero = np.ones(8, "f4"), np.zeros(8, "f4")
+    mean, variance = cpu.channel_moments(x)
+    with np.errstate(all="ignore"):
+        _, scale = reference.channel_norm(x, mean, variance, one, zero, 0.0)
+    assert np.isinf(scale[0]) and np.isfinite(scale[3])
+    np.testing.assert_allclose(cpu.channel_norm(x, mean, variance, one, zero, 0.0)[1], scale)

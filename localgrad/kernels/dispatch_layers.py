@@ -23,11 +23,14 @@ def channel_moments(x: Any) -> tuple[Any, Any]:
     return norms.channel_moments(x)
 
 
-def channel_norm(x: Any, mean: Any, scale: Any, weight: Any, bias: Any) -> Any:
-    """(x − mean) · scale · weight + bias, each a vector of channels."""
+def channel_norm(
+    x: Any, mean: Any, variance: Any, weight: Any, bias: Any, eps: float
+) -> tuple[Any, Any]:
+    """(x − mean)/√(variance + eps) · weight + bias, each a vector of channels; and the root's
+    reciprocal."""
     if x.size >= SMALL_ROWS and suits(x, weight, bias):
-        return cpu.channel_norm(x, mean, scale, weight, bias)
-    return norms.channel_norm(x, mean, scale, weight, bias)
+        return cpu.channel_norm(x, mean, variance, weight, bias, eps)
+    return norms.channel_norm(x, mean, variance, weight, bias, eps)
 
 
 def channel_norm_backward(

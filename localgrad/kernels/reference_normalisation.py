@@ -60,15 +60,21 @@ def channel_moments(x: Any) -> tuple[Any, Any]:
     return mean, numpy.mean(centred * centred, axis=axes)
 
 
-def channel_norm(x: Any, mean: Any, scale: Any, weight: Any, bias: Any) -> Any:
-    """(x − mean) · scale · weight + bias, vectors of channels; weight and bias may be None."""
+def channel_norm(
+    x: Any, mean: Any, variance: Any, weight: Any, bias: Any, eps: float
+) -> tuple[Any, Any]:
+    """(x − mean) · scale · weight + bias with scale = 1/√(variance + eps), and the scale.
+
+    All are vectors of channels; weight and bias may be None.
+    """
+    scale = 1 / numpy.sqrt(variance + variance.dtype.type(eps))
     factor = scale if weight is None else scale * weight
     shift = -mean * factor
     if bias is not None:
         shift = shift + bias
     y = x * _stretched(factor.astype(x.dtype), x)
     y += _stretched(shift.astype(x.dtype), x)
-    return y
+    return y, scale
 
 
 def channel_norm_backward(

@@ -21,7 +21,7 @@ from . import arena
 from .emit import SUMS, address, array_at, widest
 from .host import CACHE
 from .launch import barrier, parallel, share
-from .layout import channel_runs, channels_first
+from .layout import channel_runs, channels_first, contiguous
 from .pointwise import threads_for
 
 _PERIOD = 256  # elements of a period, at least
@@ -173,9 +173,16 @@ def _map_task(x, factor, shift, y, thread, threads):  # type: ignore[no-untyped-
                     result[j] = line[j] * scaled[j] + shifted[j]
 
 
-@njit(cache=CACHE)
-def _map(x, factor, shift, y, threads):  # type: ignore[no-untyped-def]
+@njit(cache=CACHE, error_model="numpy")
+def _map(x, mean, variance, weight, bias, eps, y, threads):  # type: ignore[no-untyped-def]
+    """Fill y; returns 1/√(variance + eps)."""
+    scale, factor, shift = np.empty((3, mean.size), mean.dtype)
+    for j in range(mean.size):
+        scale[j] = 1 / np.sqrt(variance[j] + eps)
+        factor[j] = scale[j] * weight[j]
+        shift[j] = bias[j] - mean[j] * factor[j]
     parallel(_map_task, (x, factor, shift, y), threads)
+    return scale
 
 
 @njit(cache=CACHE)
@@ -277,17 +284,23 @@ def channel_moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def channel_norm(
-    x: np.ndarray, mean: np.ndarray, scale: np.ndarray,
-    weight: np.ndarray | None, bias: np.ndarray | None,
-) -> np.ndarray:
-    """``(x − mean) · scale · weight + bias``, each a vector of channels."""
-    factor = scale if weight is None else scale * weight
-    shift = -mean * factor if bias is None else bias - mean * factor
-    first = channels_first(x)
+    x: np.ndarray, mean: np.ndarray, variance: np.ndarray,
+    weight: np.ndarray | None, bias: np.ndarray | None, eps: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """``(x − mean) · scale · weight + bias`` with ``scale = 1/√(variance + eps)``, vectors of
+    channels; and the scale."""
+    dtype, first = x.dtype, channels_first(x)
     y = _empty(x, first)
-    _map(channel_runs(x, first), factor.astype(x.dtype, copy=False),
-         shift.astype(x.dtype, copy=False), channel_runs(y, first), threads_for(x.size))
-    return y
+    weight = np.ones(mean.size, dtype) if weight is None else contiguous(weight)
+    bias = np.zeros(mean.size, dtype) if bias is None else contiguous(bias)
+    scale = _map(channel_runs(x, first), _as(mean, dtype), _as(variance, dtype), weight, bias,
+                 dtype.type(eps), channel_runs(y, first), threads_for(x.size))
+    return y, scale
+
+
+def _as(vector: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """A vector of that type, which a kernel reads in place."""
+    return contiguous(vector if vector.dtype is dtype else vector.astype(dtype))
 
 
 def channel_norm_backward(
@@ -299,8 +312,9 @@ def channel_norm_backward(
     first = channels_first(x)
     dx = _empty(x, first) if needs[0] else None
     memory = channel_runs(x, first)
-    mean, scale, factor = (vector.astype(x.dtype, copy=False) for vector in (mean, scale, factor))
+    dtype = x.dtype
     to_weight, to_bias = _backward(
-        channel_runs(g, first), memory, mean, scale, factor, fixed, needs[0],
+        channel_runs(g, first), memory, _as(mean, dtype), _as(scale, dtype), _as(factor, dtype),
+        fixed, needs[0],
         memory if dx is None else channel_runs(dx, first), threads_for(x.size))
     return [dx, to_weight if needs[1] else None, to_bias if needs[2] else None]

@@ -55,8 +55,9 @@ def image_memory(images: np.ndarray) -> tuple[np.ndarray, bool]:
 
 def channels_first(array: np.ndarray) -> bool:
     """Whether (batch, channels, …) lies in memory just so, and not also with its channels last."""
-    turned = array.transpose(0, *range(2, array.ndim), 1)
-    return array.flags.c_contiguous and not turned.flags.c_contiguous
+    if not array.flags.c_contiguous:
+        return False
+    return not array.transpose(0, *range(2, array.ndim), 1).flags.c_contiguous
 
 
 def channel_runs(array: np.ndarray, first: bool) -> np.ndarray:

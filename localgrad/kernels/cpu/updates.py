@@ -157,8 +157,8 @@ def adam_step(
     places = places_of(values, gradients, means, squares, *([] if largest is None else [largest]))
     beta1, beta2 = options["betas"]
     taken: bool = _adam(
-        places, np.fromiter(steps, np.int64, len(steps)), float(options["lr"]), float(beta1), float(beta2),
-        float(options["eps"]), float(options["weight_decay"]),
+        places, np.fromiter(steps, np.int64, len(steps)), float(options["lr"]), float(beta1),
+        float(beta2), float(options["eps"]), float(options["weight_decay"]),
         bool(options["decoupled_weight_decay"]), -1.0 if options["maximize"] else 1.0, like,
         pool.threads)
     return taken

@@ -49,6 +49,7 @@ class Geometry(NamedTuple):
 
 
 @lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)  # a training step asks the same again, three times a layer
 def geometry(
     input_shape: tuple[int, ...],
     weight_shape: tuple[int, ...],

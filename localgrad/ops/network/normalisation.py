@@ -89,8 +89,8 @@ def _batch_forward(
     real_only(x)
     if mean is None:
         mean, variance = kernels.channel_moments(x)
-    scale = 1 / xp.sqrt(variance + variance.dtype.type(eps))
-    return kernels.channel_norm(x, mean, scale, weight, bias), (mean, scale)
+    y, scale = kernels.channel_norm(x, mean, variance, weight, bias, eps)
+    return y, (mean, scale)
 
 
 def _batch_backward(
