@@ -189,14 +189,18 @@ def permute_dims(x: Any, /, axes: Any = None) -> Tensor:
 
 def swapaxes(x: Any, first: int, second: int) -> Tensor:
     """Two axes exchanged."""
-    return _permute(x, axes=exchanged(*axes_of("swapaxes", x, (first, second)), x.ndim))
+    try:
+        axes = exchanged(first, second, x.ndim)
+    except (TypeError, IndexError):
+        axes = exchanged(*axes_of("swapaxes", x, (first, second)), x.ndim)  # says what is wrong
+    return _permute(x, axes=axes)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256, typed=True)
 def exchanged(first: int, second: int, ndim: int) -> tuple[int, ...]:
     """All axes in their order, but these two in each other's places."""
     axes = list(range(ndim))
-    axes[first], axes[second] = second, first
+    axes[first], axes[second] = axes[second], axes[first]
     return tuple(axes)
 
 
