@@ -57,7 +57,7 @@ def announce(arrays: Any) -> None:
 def note_mutation(arrays: Any, operation: str) -> None:
     """Remember that `operation` will write into each of `arrays` now."""
     global latest
-    if listeners.data:  # its own `__len__` is Python
+    if listeners:
         announce(arrays)
     latest = next(clock)
     mutation = Mutation(operation, call_site(), latest)
