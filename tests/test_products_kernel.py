@@ -90,3 +90,31 @@ def test_rows_that_no_line_begins_with_do_not_depend_on_the_threads() -> None:
                 close(result, exactly(a, b))
     finally:
         lg.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [((128, 96), (96, 160)), ((6, 64, 80), (6, 80, 48)), ((2, 3, 64, 64), (64, 64)),
+     ((1, 90, 70), (5, 70, 60))],
+    ids=str,
+)  # fmt: skip
+def test_what_users_multiply_goes_by_the_kernels(shapes: Any) -> None:
+    rng = np.random.default_rng(0)
+    a, b = (rng.standard_normal(shape) for shape in shapes)
+    made = []
+    plain = cpu.matmul
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(cpu, "matmul", lambda *pair: (made.append(1), plain(*pair))[1])
+        x, y = (lg.asarray(m.astype("f4"), requires_grad=True) for m in (a, b))
+        z = lg.matmul(x, y)
+        z.sum().backward()
+        lg.einsum("...ij,...jk->...ik", x, y)
+    assert len(made) >= 3
+    np.testing.assert_allclose(z.numpy(), a @ b, atol=2e-4)
+    ones = np.ones((a @ b).shape)
+    wide = ones @ np.swapaxes(b, -1, -2), np.swapaxes(a, -1, -2) @ ones
+    for leaf, g in zip((x, y), wide, strict=True):
+        lead = g.ndim - len(leaf.shape)
+        g = g.sum(axis=tuple(range(lead)))
+        stretched = tuple(i for i, n in enumerate(leaf.shape) if g.shape[i] != n)
+        np.testing.assert_allclose(leaf.grad.numpy(), g.sum(stretched, keepdims=True), atol=2e-3)

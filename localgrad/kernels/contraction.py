@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy
 
+from localgrad.kernels.dispatch import matmul
+
 
 def contract_arrays(*operands: Any, specification: str) -> Any:
     """Σ over shared letters; two operands become one batched matrix product."""
@@ -40,7 +42,7 @@ def as_matrix_product(a: Any, b: Any, specification: str) -> Any:
     shape = [sizes[c] for c in batch]
     left_matrix = numpy.transpose(a, [first.index(c) for c in batch + rows + summed])
     right_matrix = numpy.transpose(b, [second.index(c) for c in batch + summed + columns])
-    product = numpy.matmul(
+    product = matmul(
         left_matrix.reshape(*shape, count(rows), count(summed)),
         right_matrix.reshape(*shape, count(summed), count(columns)),
     )

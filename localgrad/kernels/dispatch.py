@@ -23,6 +23,8 @@ from localgrad.kernels import reference_normalisation as norms
 from localgrad.kernels import reference_pooling as pools
 
 SMALL_PRODUCT = 1 << 17  # multiply-adds below which NumPy is quicker than a kernel's launch
+SMALL_MATMUL = 1 << 19  # likewise, where NumPy makes the product in one call
+SMALL_MATRICES = 1 << 16  # likewise, of each product in a stack
 SMALL_LOSS = 1 << 8  # elements, where NumPy needs a dozen calls for one kernel
 SMALL_ROWS = 1 << 13  # elements, likewise, of what passes over memory once
 
@@ -83,6 +85,17 @@ def linear_backward(g: Any, x: Any, weight: Any, needs: tuple[bool, bool, bool])
     if x.size * weight.shape[0] >= SMALL_PRODUCT and suits(g, x, weight):
         return cpu.linear_backward(g, x, weight, needs)
     return dense.linear_backward(g, x, weight, needs)
+
+
+def matmul(a: Any, b: Any) -> Any:
+    """a · b over the last two axes, of matrices or stacks of them; leading axes are broadcast."""
+    if a.__class__ is numpy.ndarray and b.__class__ is numpy.ndarray and min(a.ndim, b.ndim) > 1:
+        rows, columns = a.shape[-2], b.shape[-1]
+        one, all_of_them = rows * a.shape[-1] * columns, max(a.size * columns, b.size * rows)
+        fits = a.shape[-1] == b.shape[-2] and one >= SMALL_MATRICES and all_of_them >= SMALL_MATMUL
+        if fits and suits(a, b):
+            return cpu.matmul(a, b)
+    return numpy.matmul(a, b)
 
 
 # -- convolutions ---------------------------------------------------------------------------------

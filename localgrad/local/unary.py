@@ -20,15 +20,16 @@ NO_OPTIONS: dict[str, Any] = {}
 class Unary(Operation):
     """What a kind of operation inherits first, where there is one argument and no options."""
 
-    def __call__(self, x: Any, /, **options: Any) -> Any:
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
         now = state.__dict__
         try:
+            (x,) = arguments
             value, source = x.value, x.source
             if source is None or options or not now["enabled"]:
                 return super().__call__(x, **options)
             y = self.forward(value)
-        except (AttributeError, ValueError, TypeError):
-            return super().__call__(x, **options)  # no Tensor, or nothing that forward takes
+        except (AttributeError, ValueError, TypeError):  # no Tensor, or nothing that forward takes
+            return super().__call__(*arguments, **options)
         if y.__class__ is not ndarray:
             y = xp.asarray(y)
         dtype = y.dtype

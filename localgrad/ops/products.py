@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from localgrad import errors
+from localgrad import errors, kernels
 from localgrad.graph.record import here
-from localgrad.kernels import reference as xp
 from localgrad.local.axes import axes_of
 from localgrad.local.bilinear import Bilinear, bilinear
 from localgrad.local.contract import contract
@@ -14,7 +13,7 @@ from localgrad.tensor import Tensor
 
 _matmul: Bilinear = bilinear(
     "matmul",
-    lambda a, b: xp.matmul(a, b),
+    lambda a, b: kernels.matmul(a, b),
     a=lambda g, b: _matmul.run(g, b.mT),
     b=lambda g, a: _matmul.run(a.mT, g),
     example=lambda rng: ((rng.standard_normal((2, 3, 4)), rng.standard_normal((4, 5))), {}),
