@@ -205,8 +205,9 @@ def zeros(shape: tuple[int, ...], dtype: Any) -> Any:
 
 def reshape(x: Any, shape: tuple[int, ...]) -> Any:
     """x's elements in another shape: in the same memory where that can be."""
-    if len(shape) == 2 and pays(x) and x.ndim == 4 and x.strides[1] == x.itemsize:
-        x = cpu.contiguous(x)  # images whose channels lie last: a copy either way
+    if x.__class__ is numpy.ndarray and x.ndim == 4 and len(shape) == 2 and pays(x):
+        if x.strides[1] == x.itemsize:  # images whose channels lie last: a copy either way
+            x = cpu.contiguous(x)
     return x.reshape(shape)
 
 
