@@ -205,9 +205,9 @@ def zeros(shape: tuple[int, ...], dtype: Any) -> Any:
 
 def reshape(x: Any, shape: tuple[int, ...]) -> Any:
     """x's elements in another shape: in the same memory where that can be."""
-    if x.__class__ is numpy.ndarray and x.ndim == 4 and len(shape) == 2 and pays(x):
-        if x.strides[1] == x.itemsize:  # images whose channels lie last: a copy either way
-            x = cpu.contiguous(x)
+    is_image = x.__class__ is numpy.ndarray and x.ndim == 4
+    if is_image and len(shape) == 2 and x.strides[1] == x.itemsize and pays(x):
+        x = cpu.contiguous(x)  # its channels lie last: a copy either way
     return x.reshape(shape)
 
 
