@@ -34,25 +34,28 @@ SINGLE, DOUBLE, LABELS = (
     for t in (*FLOATS, np.dtype(np.int64))
 )
 
+#: Of a reader of one field, becoming part of whoever asks is cheaper than a compilation of its own.
+READER = njit(inline="always")
 
-@njit(cache=CACHE)
+
+@READER
 def data_of(place):  # type: ignore[no-untyped-def]
     """Where the elements of the array object at ``place`` lie."""
     return load(place + _DATA)
 
 
-@njit(cache=CACHE)
+@READER
 def axes_of(place):  # type: ignore[no-untyped-def]
     """How many axes the array object has."""
     return load(place + _AXES) & _INT
 
 
-@njit(cache=CACHE)
+@READER
 def length_of(place, axis):  # type: ignore[no-untyped-def]
     return load(load(place + _SHAPE) + 8 * axis)
 
 
-@njit(cache=CACHE)
+@READER
 def stride_of(place, axis):  # type: ignore[no-untyped-def]
     return load(load(place + _STRIDES) + 8 * axis)
 
@@ -72,26 +75,26 @@ def size_of(place):  # type: ignore[no-untyped-def]
     return rows_over(place, axes_of(place))
 
 
-@njit(cache=CACHE)
+@READER
 def rows_of(place):  # type: ignore[no-untyped-def]
     """How many rows the array object has, of its last axis."""
     return rows_over(place, (axes_of(place)) - 1)
 
 
-@njit(cache=CACHE)
+@READER
 def width_of(place):  # type: ignore[no-untyped-def]
     """How long the array object's rows are."""
     return length_of(place, (axes_of(place)) - 1)
 
 
-@njit(cache=CACHE)
+@READER
 def kind_of(place):  # type: ignore[no-untyped-def]
     """SINGLE or DOUBLE for an aligned array object of that type, 0 for any other."""
     kind = _letters(place)
     return kind if kind in (SINGLE, DOUBLE) else 0
 
 
-@njit(cache=CACHE)
+@READER
 def _letters(place):  # type: ignore[no-untyped-def]
     """Those of an array object's type; 0 where its elements are not aligned."""
     is_aligned = load(place + _FLAGS) & _ALIGNED != 0
@@ -104,18 +107,18 @@ def is_run_of_labels(place):  # type: ignore[no-untyped-def]
     return is_contiguous(place) and _letters(place) == LABELS
 
 
-@njit(cache=CACHE)
+@READER
 def is_contiguous(place):  # type: ignore[no-untyped-def]
     return load(place + _FLAGS) & _CONTIGUOUS != 0
 
 
-@njit(cache=CACHE)
+@READER
 def holds(place, like):  # type: ignore[no-untyped-def]
     """Whether the elements of the array object are of ``like``'s type, and aligned."""
     return kind_of(place) == (SINGLE if array_at(0, 0, like).itemsize == 4 else DOUBLE)
 
 
-@njit(cache=CACHE)
+@READER
 def is_run(place, like):  # type: ignore[no-untyped-def]
     """Whether the array object is elements of ``like``'s type, row after row without holes."""
     return is_contiguous(place) and holds(place, like)
