@@ -8,11 +8,6 @@ from . import arena
 from .objects import FLOATS
 
 
-def address_of(array: np.ndarray) -> int:
-    """Where an array's first element lies."""
-    return array.ctypes.data
-
-
 def supported(*arrays: np.ndarray) -> bool:
     """Whether the kernels can take these arrays: all float32, or all float64, and aligned."""
     kind = arrays[0].dtype

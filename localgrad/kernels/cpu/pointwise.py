@@ -13,7 +13,7 @@ from numba import njit
 
 from . import arena
 from .emit import widest
-from .functions import decay, exp, normal, sigmoid, tanh
+from .functions import decay, normal, sigmoid
 from .host import CACHE
 from .launch import parallel, share
 from .objects import LIKES, in_step, run_at, size_of
@@ -125,40 +125,6 @@ def _sigmoid(x, y, like, threads):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
-def _tanh_task(x, y, thread, threads):  # type: ignore[no-untyped-def]
-    low, high = share(x.size, thread, threads)
-    x, y = x[low:high], y[low:high]
-    widest()
-    for i in range(x.size):
-        y[i] = tanh(x[i])
-
-
-@njit(cache=CACHE)
-def _tanh(x, y, like, threads):  # type: ignore[no-untyped-def]
-    fits = in_step(x, y, like)
-    if fits:
-        parallel(_tanh_task, (run_at(x, like), run_at(y, like)), shared(y, threads))
-    return fits
-
-
-@njit(cache=CACHE)
-def _exp_task(x, y, thread, threads):  # type: ignore[no-untyped-def]
-    low, high = share(x.size, thread, threads)
-    x, y = x[low:high], y[low:high]
-    widest()
-    for i in range(x.size):
-        y[i] = exp(x[i])
-
-
-@njit(cache=CACHE)
-def _exp(x, y, like, threads):  # type: ignore[no-untyped-def]
-    fits = in_step(x, y, like)
-    if fits:
-        parallel(_exp_task, (run_at(x, like), run_at(y, like)), shared(y, threads))
-    return fits
-
-
-@njit(cache=CACHE)
 def _add_task(a, b, y, thread, threads):  # type: ignore[no-untyped-def]
     low, high = share(y.size, thread, threads)
     a, b, y = a[low:high], b[low:high], y[low:high]
@@ -171,23 +137,6 @@ def _add(a, b, y, like, threads):  # type: ignore[no-untyped-def]
     fits = in_step(a, y, like) and in_step(b, y, like)
     if fits:
         parallel(_add_task, (run_at(a, like), run_at(b, like), run_at(y, like)),
-                 shared(y, threads))
-    return fits
-
-
-@njit(cache=CACHE)
-def _multiply_task(a, b, y, thread, threads):  # type: ignore[no-untyped-def]
-    low, high = share(y.size, thread, threads)
-    a, b, y = a[low:high], b[low:high], y[low:high]
-    for i in range(y.size):
-        y[i] = a[i] * b[i]
-
-
-@njit(cache=CACHE)
-def _multiply(a, b, y, like, threads):  # type: ignore[no-untyped-def]
-    fits = in_step(a, y, like) and in_step(b, y, like)
-    if fits:
-        parallel(_multiply_task, (run_at(a, like), run_at(b, like), run_at(y, like)),
                  shared(y, threads))
     return fits
 
@@ -235,21 +184,6 @@ def sigmoid_forward(x: np.ndarray) -> np.ndarray:
     return _unary(_sigmoid, x)
 
 
-def tanh_forward(x: np.ndarray) -> np.ndarray:
-    """``tanh x``."""
-    return _unary(_tanh, x)
-
-
-def exp_forward(x: np.ndarray) -> np.ndarray:
-    """``exp x``."""
-    return _unary(_exp, x)
-
-
 def add(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """``a + b`` of two arrays of one shape."""
     return _binary(_add, a, b)
-
-
-def multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """``a · b`` of two arrays of one shape."""
-    return _binary(_multiply, a, b)
