@@ -307,27 +307,48 @@ def test_updates_by_gradients_that_lie_otherwise(change: Any) -> None:
         close(a, b, "float32")
 
 
+def called_from_a_kernel(callee: Any) -> Any:
+    from numba import njit
+
+    return njit(lambda *arguments: callee(*arguments))
+
+
+def test_what_only_kernels_call_refuses_a_call_from_python() -> None:
+    from localgrad.kernels.cpu import objects
+
+    array = np.zeros(7, "f4")
+    assert called_from_a_kernel(objects.size_of)(id(array)) == 7
+    with pytest.raises(TypeError):
+        objects.size_of(id(array))
+
+
 def test_an_update_finds_where_arrays_lie() -> None:
     """The compiled code reads NumPy's array objects; their form is checked here, field by field."""
     from localgrad.kernels.cpu import objects
 
+    data_of, size_of, elements = map(
+        called_from_a_kernel, (objects.data_of, objects.size_of, objects.elements))
+
     for array in (np.zeros((3, 4, 5)), np.zeros(7, "f4"), np.zeros(()), np.zeros((0, 4))):
         like = objects.LIKES[array.dtype]
-        assert objects.data_of(id(array)) == array.ctypes.data
-        assert objects.size_of(id(array)) == array.size
-        assert objects.elements(np.array([[id(array)]]), like) == array.size
+        assert data_of(id(array)) == array.ctypes.data
+        assert size_of(id(array)) == array.size
+        assert elements(np.array([[id(array)]]), like) == array.size
         array.flags.writeable = False
-        assert objects.elements(np.array([[id(array)]]), like) == -1
+        assert elements(np.array([[id(array)]]), like) == -1
     one = np.float32(0)
     a, b = np.zeros(6, "f4"), np.zeros(8, "f4")
-    assert objects.elements(np.array([[id(a)], [id(b)]]), one) == -1
+    assert elements(np.array([[id(a)], [id(b)]]), one) == -1
     c = a.astype("f8")
-    assert objects.elements(np.array([[id(a)], [id(c)]]), one) == -1
+    assert elements(np.array([[id(a)], [id(c)]]), one) == -1
     assert objects.places_of([a], [b]).tolist() == [[id(a)], [id(b)]]
 
 
 def test_a_kernel_tells_which_arrays_it_can_take() -> None:
     from localgrad.kernels.cpu import objects
+
+    runs, steps_with, is_labels = map(
+        called_from_a_kernel, (objects.is_run, objects.in_step, objects.is_run_of_labels))
 
     one = np.float32(0)
     model = np.zeros((2, 3, 4, 5), "f4")
@@ -348,14 +369,14 @@ def test_a_kernel_tells_which_arrays_it_can_take() -> None:
         (model.reshape(-1), True, False),
         (model[:1], True, False),
     ):
-        assert objects.is_run(id(array), one) == is_run
-        assert objects.in_step(id(array), id(model), one) == in_step
-    assert objects.in_step(id(last.copy(order="K")), id(last), one)
-    assert objects.in_step(id(model[:, :1, :1]), id(np.zeros((2, 1, 1, 5), "f4")), one) is False
-    assert objects.in_step(id(model[:1, :, :, :]), id(np.zeros((1, 3, 4, 5), "f4")), one)
+        assert runs(id(array), one) == is_run
+        assert steps_with(id(array), id(model), one) == in_step
+    assert steps_with(id(last.copy(order="K")), id(last), one)
+    assert steps_with(id(model[:, :1, :1]), id(np.zeros((2, 1, 1, 5), "f4")), one) is False
+    assert steps_with(id(model[:1, :, :, :]), id(np.zeros((1, 3, 4, 5), "f4")), one)
     for labels, fits in ((np.zeros(4, "i8"), True), (np.zeros(4, "i4"), False),
                          (np.zeros(8, "i8")[::2], False), (np.zeros(4, "u8"), False)):
-        assert objects.is_run_of_labels(id(labels)) == fits
+        assert is_labels(id(labels)) == fits
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

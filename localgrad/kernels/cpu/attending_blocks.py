@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from .callee import callee
 from .emit import SUMS, array_at, matrix_at, prefetch, widest
 from .functions import decay, exp, maximum
 from .host import CACHE, LINE
@@ -25,7 +26,7 @@ from .rows import inner
 BLOCK = 64  # queries, and keys, that meet at a time
 
 
-@njit(cache=CACHE)
+@callee
 def _ask(arrays, begins, strides, row, width, zero):  # type: ignore[no-untyped-def]
     """Fetch one row of the next head ahead of its use; no harm where an array has no such row.
 
@@ -38,7 +39,7 @@ def _ask(arrays, begins, strides, row, width, zero):  # type: ignore[no-untyped-
             prefetch(place + part)
 
 
-@njit(cache=CACHE)
+@callee
 def _clear(place, row, rows, columns, zero):  # type: ignore[no-untyped-def]
     for i in range(rows):
         line = array_at(place + i * row * size_of(zero), columns, zero)
@@ -46,7 +47,7 @@ def _clear(place, row, rows, columns, zero):  # type: ignore[no-untyped-def]
             line[j] = zero
 
 
-@njit(cache=CACHE)
+@callee
 def _seen(window, keys, query, first_key, causal):  # type: ignore[no-untyped-def]
     """Ones for those of a block's keys that this query may look at, zeros for the others.
 
@@ -57,7 +58,7 @@ def _seen(window, keys, query, first_key, causal):  # type: ignore[no-untyped-de
     return window[BLOCK - count:BLOCK - count + keys]
 
 
-@njit(cache=CACHE, fastmath=SUMS)
+@callee(fastmath=SUMS)
 def _largest(row, scale, seen):  # type: ignore[no-untyped-def]
     """The largest score of the keys that are seen: where ``seen`` is above zero."""
     hidden = row.dtype.type(-np.inf)
@@ -67,7 +68,7 @@ def _largest(row, scale, seen):  # type: ignore[no-untyped-def]
     return result
 
 
-@njit(cache=CACHE, fastmath=SUMS)
+@callee(fastmath=SUMS)
 def _exponentials(row, scale, seen, shift):  # type: ignore[no-untyped-def]
     """row ← exp(scale · row − shift), zero where a key is not seen; returns the sum."""
     zero = row.dtype.type(0)
@@ -79,7 +80,7 @@ def _exponentials(row, scale, seen, shift):  # type: ignore[no-untyped-def]
     return whole
 
 
-@njit(cache=CACHE, error_model="numpy")
+@callee(error_model="numpy")
 def _forward_task(  # type: ignore[no-untyped-def]
     q, k, v, o, places, strides, sizes, scale, window, causal, shifts, portions, work, own,
     thread, threads,
@@ -140,7 +141,7 @@ def _forward_task(  # type: ignore[no-untyped-def]
             portions[head, first + i] = portion
 
 
-@njit(cache=CACHE)
+@callee
 def _backward_task(  # type: ignore[no-untyped-def]
     q, k, v, o, g, dq, dk, dv, places, strides, sizes, scale, window, causal, shifts, portions,
     work, own, thread, threads,
@@ -200,7 +201,7 @@ def _backward_task(  # type: ignore[no-untyped-def]
                         0, 0 if start == 0 else ACCUMULATE, inner_work, zero, 0, 1)
 
 
-@njit(cache=CACHE)
+@callee
 def _kept(kept, like):  # type: ignore[no-untyped-def]
     """Per head and query the largest score and the sum's inverse, of an array of both."""
     heads, queries = length_of(kept, 1), length_of(kept, 2)

@@ -18,6 +18,7 @@ import numpy as np
 from numba import njit
 
 from . import arena
+from .callee import callee
 from .emit import SUMS, address, array_at, widest
 from .host import CACHE
 from .launch import barrier, parallel, share
@@ -30,7 +31,7 @@ _FAR = 256  # how many variances the square of an origin's distance may be befor
 _GROUPS = 8  # groups of each thread, from which on a thread has some to itself
 
 
-@njit(cache=CACHE)
+@callee
 def _part(x, channels, thread, threads):  # type: ignore[no-untyped-def]
     """What a thread does: from which group to which, of their runs from where to where, and with
     how many threads it shares them.
@@ -45,20 +46,20 @@ def _part(x, channels, thread, threads):  # type: ignore[no-untyped-def]
     return 0, groups, low * width, high * width, threads
 
 
-@njit(cache=CACHE)
+@callee
 def _piece(x, image, group, begin, count):  # type: ignore[no-untyped-def]
     """So many elements of a run.  Runs may be short, and slices of three axes take their time."""
     place = ((image * x.shape[1] + group) * x.shape[2] + begin) * x.itemsize
     return array_at(address(x) + place, count, x.dtype.type(0))
 
 
-@njit(cache=CACHE)
+@callee
 def _period(x, width):  # type: ignore[no-untyped-def]
     """Elements of a period: whole rows of a group's channels."""
     return (min(_PERIOD, x.shape[2]) + width - 1) // width * width
 
 
-@njit(cache=CACHE)
+@callee
 def _repeat(vector, group, width, line):  # type: ignore[no-untyped-def]
     """Fill ``line`` with the numbers of a group's channels, again and again."""
     first = group * width
@@ -71,7 +72,7 @@ def _repeat(vector, group, width, line):  # type: ignore[no-untyped-def]
                 line[start + j] = vector[first + j]
 
 
-@njit(cache=CACHE, fastmath=SUMS)
+@callee(fastmath=SUMS)
 def _total(line):  # type: ignore[no-untyped-def]
     """Σ line, in float64."""
     result = 0.0
@@ -80,7 +81,7 @@ def _total(line):  # type: ignore[no-untyped-def]
     return result
 
 
-@njit(cache=CACHE)
+@callee
 def _added(sums, number, channel):  # type: ignore[no-untyped-def]
     """The threads' sums of a channel, added in order."""
     result = 0.0
@@ -89,7 +90,7 @@ def _added(sums, number, channel):  # type: ignore[no-untyped-def]
     return result
 
 
-@njit(cache=CACHE)
+@callee
 def _flush(one, two, sums, group, width):  # type: ignore[no-untyped-def]
     """Add a block's numbers to the sums of their channels, and clear it."""
     first = group * width
@@ -105,7 +106,7 @@ def _flush(one, two, sums, group, width):  # type: ignore[no-untyped-def]
         one[j] = two[j] = 0
 
 
-@njit(cache=CACHE)
+@callee
 def _moment_sums(x, group, low, high, origin, one, two, sums):  # type: ignore[no-untyped-def]
     """Add Σ (x − origin) and Σ (x − origin)² of a group's channels to ``sums``."""
     widest()
@@ -125,7 +126,7 @@ def _moment_sums(x, group, low, high, origin, one, two, sums):  # type: ignore[n
     _flush(one, two, sums, group, width)
 
 
-@njit(cache=CACHE)
+@callee
 def _moments_task(x, origin, sums, thread, threads):  # type: ignore[no-untyped-def]
     channels = origin.size
     width = channels // x.shape[1]
@@ -152,7 +153,7 @@ def _moments(x, origin, threads):  # type: ignore[no-untyped-def]
     return mean, variance, far
 
 
-@njit(cache=CACHE)
+@callee
 def _map_task(x, factor, shift, y, thread, threads):  # type: ignore[no-untyped-def]
     """y = x · factor + shift."""
     widest()
@@ -185,7 +186,7 @@ def _map(x, mean, variance, weight, bias, eps, y, threads):  # type: ignore[no-u
     return scale
 
 
-@njit(cache=CACHE)
+@callee
 def _pulled_sums(g, x, group, low, high, mean, one, two, sums):  # type: ignore[no-untyped-def]
     """Add Σ g and Σ g (x − mean) of a group's channels to ``sums``."""
     widest()
@@ -206,7 +207,7 @@ def _pulled_sums(g, x, group, low, high, mean, one, two, sums):  # type: ignore[
     _flush(one, two, sums, group, width)
 
 
-@njit(cache=CACHE)
+@callee
 def _send(g, x, group, low, high, factor, along, shift, fixed, dx):  # type: ignore
     """dx = g · factor + x · along + shift in a group's channels; g · factor alone if ``fixed``."""
     widest()
@@ -225,7 +226,7 @@ def _send(g, x, group, low, high, factor, along, shift, fixed, dx):  # type: ign
                     target[j] = upstream[j] * factor[j] + line[j] * along[j] + shift[j]
 
 
-@njit(cache=CACHE)
+@callee
 def _backward_task(  # type: ignore[no-untyped-def]
     g, x, mean, scale, factor, fixed, wants_input, sums, dx, thread, threads,
 ):

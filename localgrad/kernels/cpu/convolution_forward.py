@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numba import njit
 
+from .callee import callee
 from .emit import address
 from .host import CACHE, host
 from .launch import barrier, parallel, share
@@ -43,7 +44,7 @@ def forward_scratch(g: Geometry, rows: int, size: int, threads: int) -> int:
                    + threads * (band + depth * width + flat * width + 64))
 
 
-@njit(cache=CACHE)
+@callee
 def rows_by_pieces(  # type: ignore[no-untyped-def]
     lines, length, c, c_row, c_line, a, a_row, a_line, a_tap, panel, taps_h, run, init, flags, zero,
 ):
@@ -69,7 +70,7 @@ def rows_by_pieces(  # type: ignore[no-untyped-def]
                 1, 0, 0, 1, 0, 0, init if number == 0 else 0, how))
 
 
-@njit(cache=CACHE)
+@callee
 def _task(  # type: ignore[no-untyped-def]
     x, channels_last, weight, bias, has_bias, y, flags, g, rows, work, thread, threads,
 ):

@@ -13,6 +13,7 @@ from math import gcd
 import numpy as np
 from numba import njit
 
+from .callee import callee
 from .convolution_forward import PANEL, band_rows, rows_by_pieces
 from .emit import address
 from .host import CACHE, host
@@ -62,7 +63,7 @@ def _tile_rows(height, width, taps, rows):  # type: ignore[no-untyped-def]
     return width * height if taps == 1 else max(width, rows)
 
 
-@njit(cache=CACHE)
+@callee
 def _row_by_taps(  # type: ignore[no-untyped-def]
     tile, length, a, b, merged, g, phase, rows_met, back_h, down, narrow, zero,
 ):
@@ -87,7 +88,7 @@ def _row_by_taps(  # type: ignore[no-untyped-def]
                 1, 0, 0, 0, narrow | ACCUMULATE))
 
 
-@njit(cache=CACHE)
+@callee
 def _by_columns(  # type: ignore[no-untyped-def]
     c, c_row, c_column, tile, valid, direct, lines, length, a, b, merged, g, phase_h, phase_w,
     columns, narrow, zero,
@@ -118,7 +119,7 @@ def _by_columns(  # type: ignore[no-untyped-def]
             copy_tile(place, c_row, tile, width, lines, valid, zero)
 
 
-@njit(cache=CACHE)
+@callee
 def _task(  # type: ignore[no-untyped-def]
     dy, channels_last, weight, dx, g, rows, table_h, table_w, low_h, high_h, low_w, columns, work,
     thread, threads,

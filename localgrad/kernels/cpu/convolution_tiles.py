@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from .callee import callee
 from .convolution_input import phases, reach
 from .emit import address, array_at
 from .host import CACHE, LINE
@@ -126,13 +127,13 @@ def item_shape(batch: int, steps: int, line: int, limit: int, threads: int) -> t
     return ceil_div(steps, ceil_div(steps, min(fits, steps))), 1
 
 
-@njit(cache=CACHE)
+@callee
 def items(w):  # type: ignore[no-untyped-def]
     """How many work items a walk has."""
     return ((w.batch + w.images - 1) // w.images) * ((w.steps + w.rows - 1) // w.rows)
 
 
-@njit(cache=CACHE)
+@callee
 def item(w, number):  # type: ignore[no-untyped-def]
     """A work item: its first image, its images, its first step, its steps."""
     bands = (w.steps + w.rows - 1) // w.rows
@@ -140,13 +141,13 @@ def item(w, number):  # type: ignore[no-untyped-def]
     return image, min(w.images, w.batch - image), first, min(w.rows, w.steps - first)
 
 
-@njit(cache=CACHE)
+@callee
 def blocks_of(channels):  # type: ignore[no-untyped-def]
     """Tiles that hold so many channels."""
     return (channels + SIDE - 1) // SIDE
 
 
-@njit(cache=CACHE)
+@callee
 def tile_side(count):  # type: ignore[no-untyped-def]
     """How many rows or columns a tile has of those that share ``count`` evenly; the last of them
     may have fewer."""
@@ -171,7 +172,7 @@ def _weights(w: Walk) -> int:
     return w.groups * ceil_div(w.outputs, SIDE) * w.taps * ceil_div(w.inputs, SIDE) * _RIGHT
 
 
-@njit(cache=CACHE)
+@callee
 def _split_weights(target, weight, adjoint, w, number):  # type: ignore[no-untyped-def]
     """The words of one tile of outputs: taps, then blocks of inputs; the largest magnitude."""
     tiles, blocks = blocks_of(w.outputs), blocks_of(w.inputs)
@@ -195,7 +196,7 @@ def _split_weights(target, weight, adjoint, w, number):  # type: ignore[no-untyp
     return most
 
 
-@njit(cache=CACHE)
+@callee
 def _split_band(band, line, x, x_last, w, plane, image, images, first, rows):  # type: ignore
     """The words of ``rows`` rows of some images; the largest magnitude."""
     channels, blocks = w.groups * w.inputs, blocks_of(w.inputs)
@@ -220,7 +221,7 @@ def _split_band(band, line, x, x_last, w, plane, image, images, first, rows):  #
     return most
 
 
-@njit(cache=CACHE)
+@callee
 def _phase(  # type: ignore[no-untyped-def]
     y, band, right, bias, w, plane, images, image, first, count, rows, phase, configuration,
 ):
@@ -249,7 +250,7 @@ def _phase(  # type: ignore[no-untyped-def]
                configuration, one_by_one, side, across - 1, np.int64(1), rest)
 
 
-@njit(cache=CACHE)
+@callee
 def _taps(w, phase, step):  # type: ignore[no-untyped-def]
     """From which to which row of taps a step meets rows of x, not of its padding; at least one."""
     top = step * w.stride_h + w.low_h + phase[4]
@@ -261,7 +262,7 @@ def _taps(w, phase, step):  # type: ignore[no-untyped-def]
     return low, high
 
 
-@njit(cache=CACHE)
+@callee
 def _spots(  # type: ignore[no-untyped-def]
     y, band, right, bias, w, plane, images, image, first, steps, rows, phase, configuration,
     one_by_one, side, begin, across, high,
@@ -324,7 +325,7 @@ def _spots(  # type: ignore[no-untyped-def]
             tile += columns
 
 
-@njit(cache=CACHE)
+@callee
 def _task(  # type: ignore[no-untyped-def]
     x, x_last, weight, adjoint, bias, has_bias, y, flags, w, table, plane, own, weights, exact,
     work, thread, threads,

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from .callee import callee
 from .convolution_tiles import blocks_of, item, item_shape, items, tile_side
 from .convolution_weight import add_bias
 from .emit import address, array_at
@@ -115,14 +116,14 @@ def walk(g: Geometry, threads: int) -> tuple[Walk, Places]:
     return w, Places(sums, x, dy, line_at, turned, scratch, plane, blocks, own)
 
 
-@njit(cache=CACHE)
+@callee
 def _start(tile, count):  # type: ignore[no-untyped-def]
     """Where a tile of channels begins; the last may overlap the one before it, and has sums of its
     own, which are the same."""
     return min(tile * tile_side(count), count - tile_side(count))
 
 
-@njit(cache=CACHE)
+@callee
 def _split_x(band, line, x, x_last, w, p, image, images, first, rows):  # type: ignore
     """The words of ``rows`` rows of some images; the largest magnitude."""
     channels, tiles = w.groups * w.inputs, blocks_of(w.inputs)
@@ -148,7 +149,7 @@ def _split_x(band, line, x, x_last, w, p, image, images, first, rows):  # type: 
     return most
 
 
-@njit(cache=CACHE, fastmath={"reassoc"})
+@callee(fastmath={"reassoc"})
 def _total(place, count):  # type: ignore[no-untyped-def]
     """The sum of so many numbers, by vectors."""
     values = array_at(place, count, _ZERO)
@@ -158,7 +159,7 @@ def _total(place, count):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(cache=CACHE)
+@callee
 def _split_dy(words, line, turned, dy, dy_last, w, p, image, images, first, count, sums):  # type: ignore
     """The words of ``count`` rows of some images, turned, after adding them to ``sums``, if any;
     the largest magnitude."""
@@ -194,7 +195,7 @@ def _split_dy(words, line, turned, dy, dy_last, w, p, image, images, first, coun
     return most
 
 
-@njit(cache=CACHE)
+@callee
 def _add_item(sums, band, words, places, w, p, images, count, start):  # type: ignore
     """Add an item's products to all tiles of sums."""
     rows = (count - 1) * w.stride_h + w.reach_h
@@ -234,7 +235,7 @@ def _add_item(sums, band, words, places, w, p, images, count, start):  # type: i
             tile += high
 
 
-@njit(cache=CACHE)
+@callee
 def _deliver(dweight, work, scratch, w, p, number, threads):  # type: ignore[no-untyped-def]
     """Add the threads' sums of one tile of outputs, in order, and turn them into PyTorch's
     layout."""
@@ -253,7 +254,7 @@ def _deliver(dweight, work, scratch, w, p, number, threads):  # type: ignore[no-
     transpose(dweight + output * depth * 4, depth, scratch, SIDE, depth, side, _ZERO)
 
 
-@njit(cache=CACHE)
+@callee
 def _task(x, x_last, dy, dy_last, dweight, dbias, w, p, exact, work, thread, threads):  # type: ignore
     sums = work + thread * p.own
     band, words = sums + p.x, sums + p.dy

@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numba import njit
 
+from .callee import callee
 from .convolution_forward import band_rows
 from .emit import address, array_at
 from .host import CACHE, host
@@ -43,7 +44,7 @@ def weight_plan(g: Geometry, size: int, threads: int) -> tuple[int, int, int]:
     return rows, block, size * threads * own
 
 
-@njit(cache=CACHE)
+@callee
 def add_bias(sums, dy, pixels, zero):  # type: ignore[no-untyped-def]
     """Add all pixels to the channels' sums, four at a time to spare the sums' memory."""
     channels = sums.size
@@ -62,7 +63,7 @@ def add_bias(sums, dy, pixels, zero):  # type: ignore[no-untyped-def]
             sums[channel] += one[channel]
 
 
-@njit(cache=CACHE)
+@callee
 def _task(  # type: ignore[no-untyped-def]
     x, x_last, dy, dy_last, dweight, dbias, g, rows, block, work, thread, threads,
 ):

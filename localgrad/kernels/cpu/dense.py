@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 
 from . import arena, dots
+from .callee import callee
 from .emit import address, array_at
 from .host import CACHE
 from .launch import barrier, parallel, share
@@ -24,7 +25,7 @@ from .rectangle import add_columns
 from .workspace import workspace
 
 
-@njit(cache=CACHE)
+@callee
 def _forward_task(  # type: ignore[no-untyped-def]
     x, weight, bias, y, m, k, n, flags, like, work, scratch, thread, threads,
 ):
@@ -45,7 +46,7 @@ def _forward(  # type: ignore[no-untyped-def]
     return fits
 
 
-@njit(cache=CACHE)
+@callee
 def _weight_by_rows(  # type: ignore[no-untyped-def]
     upstream, x, dweight, dbias, m, k, n, partial, work, like, thread, threads,
 ):
@@ -73,7 +74,7 @@ def _weight_by_rows(  # type: ignore[no-untyped-def]
             one = part
 
 
-@njit(cache=CACHE)
+@callee
 def _backward_task(  # type: ignore[no-untyped-def]
     upstream, x, weight, dx, dweight, dbias, m, k, n, by_rows, like, work, scratch, thread, threads,
 ):

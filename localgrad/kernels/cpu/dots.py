@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from numba import njit
 
+from .callee import callee
 from .emit import SUMS, widest
 from .host import CACHE
 from .launch import parallel, share
@@ -21,7 +22,7 @@ _LONG = 64  # elements of a row, from which on it pays
 _COLUMNS = 4  # dot products of one row that are made together
 
 
-@njit(cache=CACHE, fastmath=SUMS)
+@callee(fastmath=SUMS)
 def _four(x, b, j):  # type: ignore[no-untyped-def]
     """The dot products of x and four rows of b."""
     widest()
@@ -35,7 +36,7 @@ def _four(x, b, j):  # type: ignore[no-untyped-def]
     return p, q, r, s
 
 
-@njit(cache=CACHE, fastmath=SUMS)
+@callee(fastmath=SUMS)
 def _one(x, y):  # type: ignore[no-untyped-def]
     widest()
     result = x.dtype.type(0)
@@ -44,7 +45,7 @@ def _one(x, y):  # type: ignore[no-untyped-def]
     return result
 
 
-@njit(cache=CACHE)
+@callee
 def _task(a, b, init, has_init, flags, c, thread, threads):  # type: ignore[no-untyped-def]
     low, high = share(b.shape[0], thread, threads)
     zero = c.dtype.type(0)

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit
 from numba.core import types
 from numba.extending import intrinsic, overload
 
+from .callee import callee
 from .emit import external, vector_intrinsic
 
 _SINGLE = ir.FloatType()
@@ -190,22 +190,22 @@ def _function(emit: Any, double: Any, name: str) -> Any:
     return stub
 
 
-@njit
+@callee
 def _exp_double(x: float) -> float:
     return math.exp(x) if x < 709.782712893384 or x != x else np.inf
 
 
-@njit
+@callee
 def _sigmoid_double(x: float) -> float:
     return 1.0 / (1.0 + _exp_double(-x))
 
 
-@njit
+@callee
 def _tanh_double(x: float) -> float:
     return math.tanh(x)
 
 
-@njit
+@callee
 def _normal_double(x: float) -> float:
     return 0.5 * math.erfc(-0.7071067811865476 * x)
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
 
+from .callee import callee
 from .emit import POINTER, WORD, external
-from .host import CACHE
 from .pool import BARRIER, LAUNCH
 
 
@@ -82,7 +81,7 @@ parallel = launcher(LAUNCH)
 barrier = types.ExternalFunction(BARRIER, types.void(types.int64))
 
 
-@njit(cache=CACHE)
+@callee
 def share(count: int, thread: int, threads: int) -> tuple[int, int]:
     """This thread's contiguous part of ``range(count)``; fixed for a fixed number of threads."""
     return count * thread // threads, count * (thread + 1) // threads

@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 
 from . import arena, dots
+from .callee import callee
 from .emit import address
 from .host import CACHE
 from .launch import parallel, share
@@ -21,7 +22,7 @@ from .workspace import workspace
 SMALL = 1 << 18  # multiply-adds below which a second thread costs more than it brings
 
 
-@njit(cache=CACHE)
+@callee
 def _task(  # type: ignore[no-untyped-def]
     a, a_row, a_k, b, b_k, b_column, c, m, k, n, work, scratch, thread, threads,
 ):
@@ -38,7 +39,7 @@ def _single(a, a_across, b, b_across, c, work, scratch, threads):  # type: ignor
     parallel(_task, (a, a_row, a_k, b, b_k, b_column, c, m, k, n, work, scratch), threads)
 
 
-@njit(cache=CACHE)
+@callee
 def _stack_task(a, a_across, b, b_across, c, work, scratch, thread, threads):  # type: ignore
     count, m, n = c.shape
     k = a.shape[1] if a_across else a.shape[2]

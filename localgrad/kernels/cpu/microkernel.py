@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
 
 from . import pack
 from .by_name import ByName
+from .callee import callee
 from .emit import (
     POINTER,
     WORD,
@@ -244,7 +244,7 @@ def _call_block(typingctx: Any, like: Any, rows: Any, arguments: Any) -> Any:
     return types.void(like, types.int64, arguments), codegen
 
 
-@njit(inline="always")
+@callee
 def _reduce(  # type: ignore[no-untyped-def]
     zero, size, rows, c, c_row, a, a_row, a_k, b, b_k, depth,
     r_count, a_r, b_r, s_count, a_s, b_s, init, flags,

@@ -14,6 +14,7 @@ from numba import njit
 from localgrad.kernels.moments import INNER, REFUSED, SQUARE, ZEROS
 
 from .arena import empty
+from .callee import callee
 from .emit import array_at
 from .host import CACHE
 from .launch import parallel, share
@@ -62,7 +63,7 @@ def _places(arrays: list[Any]) -> Any:
     return np.fromiter(map(id, arrays), np.int64, len(arrays))
 
 
-@njit(cache=CACHE)
+@callee
 def _common_kind(places: Any) -> int:
     """SINGLE or DOUBLE where all arrays are contiguous and of that type, 0 otherwise."""
     kind = kind_of(places[0])
@@ -72,7 +73,7 @@ def _common_kind(places: Any) -> int:
     return kind
 
 
-@njit(cache=CACHE)
+@callee
 def _join_as(places: Any, like: Any, table: Any, first: int, threads: int) -> float:
     size = size_of(places[-1])
     parts = np.empty(places.size - 1, np.int64)
@@ -107,7 +108,7 @@ def join(parts: list[Any], total: Any, table: Any, first: int, threads: int = 0)
     return difference
 
 
-@njit(cache=CACHE)
+@callee
 def _differ_task(x: Any, y: Any, like: Any, found: Any, thread: int, threads: int) -> None:
     itemsize = array_at(0, 0, like).itemsize
     axes = max(outer_axes(x, itemsize), outer_axes(y, itemsize))
@@ -129,7 +130,7 @@ def _differ_task(x: Any, y: Any, like: Any, found: Any, thread: int, threads: in
         low = stop
 
 
-@njit(cache=CACHE)
+@callee
 def _same_as(x: Any, y: Any, like: Any, threads: int) -> bool:
     found = np.zeros(threads, np.bool_)
     threads = threads if size_of(x) >= SHARED else 1

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from .callee import callee
 from .emit import array_at
 from .host import CACHE
 from .moments_in_blocks import SHARED, added_up, join_task, joined, measure_alone, measure_task
 from .team import on_team
 
 
-@njit(cache=CACHE)
+@callee
 def _measure(x: Any, table: Any, index: int, threads: int) -> float:
     if threads == 1 or x.size < SHARED:
         return measure_alone(x, table, index)
@@ -26,7 +27,7 @@ def _measure(x: Any, table: Any, index: int, threads: int) -> float:
     return added_up(rows, table[index])
 
 
-@njit(cache=CACHE)
+@callee
 def measure(address: int, size: int, double: bool, table: Any, index: int, threads: int) -> float:
     """Write the moments of ``size`` floats or doubles into row ``index``; return Σx²."""
     if double:
@@ -43,7 +44,7 @@ def measure_all(
         measure(addresses[i], sizes[i], double, table, first + i, threads)
 
 
-@njit(cache=CACHE)
+@callee
 def _join(addresses: Any, total: Any, table: Any, first: int, threads: int) -> float:
     rows = np.zeros((threads, addresses.size + 1, table.shape[1]))
     differences = np.zeros(threads)
@@ -66,7 +67,7 @@ def join(addresses: Any, size: int, double: bool, table: Any, first: int, thread
     return _join(parts, array_at(total, size, np.float32(0)), table, first, threads)
 
 
-@njit(cache=CACHE)
+@callee
 def _zero_units(x: Any, outer: int, units: int, inner: int) -> int:
     count = 0
     for unit in range(units):

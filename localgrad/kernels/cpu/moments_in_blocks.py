@@ -16,6 +16,7 @@ from numba import njit
 
 from localgrad.kernels.moments import INNER, NONFINITE, SQUARE, TOTAL, ZEROS
 
+from .callee import callee
 from .emit import SUMS, array_at, widest
 from .host import CACHE
 from .launch import share
@@ -27,7 +28,7 @@ SHARED = 1 << 15  # elements from which on the threads share the work
 _SMALLEST, _LARGEST = 1e-28, 1e37
 
 
-@njit(cache=CACHE, fastmath=SUMS)
+@callee(fastmath=SUMS)
 def _sums(x: Any) -> tuple[float, float, float]:
     """(Σx², Σx, zeros) in the precision of ``x``."""
     widest()
@@ -41,7 +42,7 @@ def _sums(x: Any) -> tuple[float, float, float]:
     return np.float64(square), np.float64(total), np.float64(zeros)
 
 
-@njit(cache=CACHE, fastmath=SUMS)
+@callee(fastmath=SUMS)
 def _wide_sums(x: Any) -> tuple[float, float]:
     """(Σx², Σx) in double precision."""
     square = 0.0
@@ -53,7 +54,7 @@ def _wide_sums(x: Any) -> tuple[float, float]:
     return square, total
 
 
-@njit(cache=CACHE)
+@callee
 def _nonfinite(x: Any) -> int:
     count = 0
     for i in range(x.size):
@@ -61,12 +62,12 @@ def _nonfinite(x: Any) -> int:
     return count
 
 
-@njit(cache=CACHE)
+@callee
 def _trusted(square: float, zeros: float, size: int) -> bool:
     return _SMALLEST < square < _LARGEST or zeros == size
 
 
-@njit(cache=CACHE)
+@callee
 def _measure_part(x: Any, row: Any) -> None:
     """Add the moments of ``x`` to ``row``."""
     for start in range(0, x.size, _BLOCK):
@@ -91,13 +92,13 @@ def measure_alone(x: Any, table: Any, index: int) -> float:
     return row[SQUARE]
 
 
-@njit(cache=CACHE)
+@callee
 def measure_task(x: Any, rows: Any, thread: int, threads: int) -> None:
     low, high = share(-(-x.size // _BLOCK), thread, threads)
     _measure_part(x[low * _BLOCK : high * _BLOCK], rows[thread])
 
 
-@njit(cache=CACHE)
+@callee
 def added_up(rows: Any, row: Any) -> float:
     """Write the sum of what the threads found into ``row``; return Σx²."""
     for column in range(row.size):
@@ -106,7 +107,7 @@ def added_up(rows: Any, row: Any) -> float:
     return row[SQUARE]
 
 
-@njit(cache=CACHE, fastmath=SUMS)
+@callee(fastmath=SUMS)
 def _part_sums(x: Any, whole: Any, gap: Any, rest: Any) -> tuple[float, float, float, float]:
     """(Σx², Σx, ⟨x, whole⟩, zeros) in the precision of ``x``; ``rest`` becomes gap − x."""
     widest()
@@ -122,7 +123,7 @@ def _part_sums(x: Any, whole: Any, gap: Any, rest: Any) -> tuple[float, float, f
     return np.float64(square), np.float64(total), np.float64(inner), np.float64(zeros)
 
 
-@njit(cache=CACHE, fastmath=SUMS)
+@callee(fastmath=SUMS)
 def _last_sums(x: Any, whole: Any, gap: Any) -> tuple[float, float, float, float, float, float]:
     """The same of the last contribution; of gap − x, which nobody needs, (Σ squares, zeros)."""
     widest()
@@ -143,7 +144,7 @@ def _last_sums(x: Any, whole: Any, gap: Any) -> tuple[float, float, float, float
     )  # fmt: skip
 
 
-@njit(cache=CACHE, fastmath=SUMS)
+@callee(fastmath=SUMS)
 def _wide_missing(x: Any, gap: Any) -> float:
     """Σ(gap − x)² in double precision."""
     missing = 0.0
@@ -153,7 +154,7 @@ def _wide_missing(x: Any, gap: Any) -> float:
     return missing
 
 
-@njit(cache=CACHE, fastmath=SUMS)
+@callee(fastmath=SUMS)
 def _wide_inner(x: Any, y: Any) -> float:
     inner = 0.0
     for i in range(x.size):
@@ -161,7 +162,7 @@ def _wide_inner(x: Any, y: Any) -> float:
     return inner
 
 
-@njit(cache=CACHE)
+@callee
 def _join_part(addresses: Any, total: Any, low: int, high: int, rows: Any) -> float:
     """Add the moments of elements ``low`` to ``high``; return the square of what is missing."""
     # By turns: a loop that writes what it reads is not made into vectors.
@@ -196,7 +197,7 @@ def _join_part(addresses: Any, total: Any, low: int, high: int, rows: Any) -> fl
     return difference
 
 
-@njit(cache=CACHE)
+@callee
 def join_task(
     addresses: Any, total: Any, rows: Any, differences: Any, thread: int, threads: int
 ) -> None:
@@ -205,7 +206,7 @@ def join_task(
     differences[thread] = _join_part(addresses, total, low * _BLOCK, high, rows[thread])
 
 
-@njit(cache=CACHE)
+@callee
 def joined(rows: Any, differences: Any, table: Any, first: int) -> float:
     """Write the sums of what the threads found into the table; return what is missing."""
     count = rows.shape[1]
@@ -216,7 +217,7 @@ def joined(rows: Any, differences: Any, table: Any, first: int) -> float:
     return differences.sum()
 
 
-@njit(cache=CACHE, fastmath=SUMS)
+@callee(fastmath=SUMS)
 def differs(x: Any, y: Any) -> bool:
     """Whether two vectors differ in an element; NaN is equal to nothing."""
     one, none = x.dtype.type(1), x.dtype.type(0)

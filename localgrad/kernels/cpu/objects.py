@@ -13,10 +13,9 @@ from __future__ import annotations
 from itertools import chain
 
 import numpy as np
-from numba import njit
 
+from .callee import callee
 from .emit import array_at, load, matrix_at
-from .host import CACHE
 
 _DATA = object.__basicsize__  # behind what every object begins with
 _AXES, _SHAPE, _STRIDES, _DTYPE, _FLAGS = (_DATA + offset for offset in (8, 16, 24, 40, 48))
@@ -34,33 +33,30 @@ SINGLE, DOUBLE, LABELS = (
     for t in (*FLOATS, np.dtype(np.int64))
 )
 
-#: Of a reader of one field, becoming part of whoever asks is cheaper than a compilation of its own.
-READER = njit(inline="always")
 
-
-@READER
+@callee
 def data_of(place):  # type: ignore[no-untyped-def]
     """Where the elements of the array object at ``place`` lie."""
     return load(place + _DATA)
 
 
-@READER
+@callee
 def axes_of(place):  # type: ignore[no-untyped-def]
     """How many axes the array object has."""
     return load(place + _AXES) & _INT
 
 
-@READER
+@callee
 def length_of(place, axis):  # type: ignore[no-untyped-def]
     return load(load(place + _SHAPE) + 8 * axis)
 
 
-@READER
+@callee
 def stride_of(place, axis):  # type: ignore[no-untyped-def]
     return load(load(place + _STRIDES) + 8 * axis)
 
 
-@njit(cache=CACHE)
+@callee
 def rows_over(place, axes):  # type: ignore[no-untyped-def]
     """How many rows the array object has, counted over its first ``axes`` axes."""
     count = 1
@@ -69,74 +65,74 @@ def rows_over(place, axes):  # type: ignore[no-untyped-def]
     return count
 
 
-@njit(cache=CACHE)
+@callee
 def size_of(place):  # type: ignore[no-untyped-def]
     """How many elements the array object at ``place`` has."""
     return rows_over(place, axes_of(place))
 
 
-@READER
+@callee
 def rows_of(place):  # type: ignore[no-untyped-def]
     """How many rows the array object has, of its last axis."""
     return rows_over(place, (axes_of(place)) - 1)
 
 
-@READER
+@callee
 def width_of(place):  # type: ignore[no-untyped-def]
     """How long the array object's rows are."""
     return length_of(place, (axes_of(place)) - 1)
 
 
-@READER
+@callee
 def kind_of(place):  # type: ignore[no-untyped-def]
     """SINGLE or DOUBLE for an aligned array object of that type, 0 for any other."""
     kind = _letters(place)
     return kind if kind in (SINGLE, DOUBLE) else 0
 
 
-@READER
+@callee
 def _letters(place):  # type: ignore[no-untyped-def]
     """Those of an array object's type; 0 where its elements are not aligned."""
     is_aligned = load(place + _FLAGS) & _ALIGNED != 0
     return load(load(place + _DTYPE) + _CODES) & 0xFFFFFF if is_aligned else 0
 
 
-@njit(cache=CACHE)
+@callee
 def is_run_of_labels(place):  # type: ignore[no-untyped-def]
     """Whether the array object is 64-bit integers without holes."""
     return is_contiguous(place) and _letters(place) == LABELS
 
 
-@READER
+@callee
 def is_contiguous(place):  # type: ignore[no-untyped-def]
     return load(place + _FLAGS) & _CONTIGUOUS != 0
 
 
-@READER
+@callee
 def holds(place, like):  # type: ignore[no-untyped-def]
     """Whether the elements of the array object are of ``like``'s type, and aligned."""
     return kind_of(place) == (SINGLE if array_at(0, 0, like).itemsize == 4 else DOUBLE)
 
 
-@READER
+@callee
 def is_run(place, like):  # type: ignore[no-untyped-def]
     """Whether the array object is elements of ``like``'s type, row after row without holes."""
     return is_contiguous(place) and holds(place, like)
 
 
-@njit(cache=CACHE)
+@callee
 def run_at(place, like):  # type: ignore[no-untyped-def]
     """All elements of an array object without holes, in the order of memory."""
     return array_at(data_of(place), size_of(place), like)
 
 
-@njit(cache=CACHE)
+@callee
 def table_at(place, like):  # type: ignore[no-untyped-def]
     """An array object without holes, as a matrix of its rows."""
     return matrix_at(data_of(place), rows_of(place), width_of(place), like)
 
 
-@njit(cache=CACHE)
+@callee
 def in_step(place, model, like):  # type: ignore[no-untyped-def]
     """Whether the array object has ``model``'s shape and order in memory, and ``like``'s type."""
     axes = axes_of(model)
@@ -151,7 +147,7 @@ def in_step(place, model, like):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(cache=CACHE)
+@callee
 def outer_axes(place, itemsize):  # type: ignore[no-untyped-def]
     """How many axes are left where the last ones, which have no holes, are seen as one."""
     axes = axes_of(place)
@@ -162,7 +158,7 @@ def outer_axes(place, itemsize):  # type: ignore[no-untyped-def]
     return axes
 
 
-@njit(cache=CACHE)
+@callee
 def row_of(place, row, axes):  # type: ignore[no-untyped-def]
     """Where that row begins."""
     found = data_of(place)
@@ -173,7 +169,7 @@ def row_of(place, row, axes):  # type: ignore[no-untyped-def]
     return found
 
 
-@njit(cache=CACHE)
+@callee
 def elements(places, like):  # type: ignore[no-untyped-def]
     """How many elements a row of ``places`` has; −1 where no kernel walks the rows in step: all
     arrays must be of ``like``'s type, contiguous and writeable, and those of a column of one size.

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
 
 from .by_name import ByName
+from .callee import callee
 from .emit import POINTER, WORD, external, function_of_its_own, offset, word
-from .host import CACHE, host
+from .host import host
 
 
 def _vector(context: Any, like: Any) -> tuple[Any, Any, int]:
@@ -213,7 +213,7 @@ def transpose_edge(
     return types.void(*[integer] * 6, like), codegen
 
 
-@njit(inline="always")
+@callee
 def _turn(target, target_row, source, source_row, rows, columns, zero):  # type: ignore
     size, lanes = size_of(zero), lanes_of(zero)
     for i in range(0, rows, lanes):
@@ -247,13 +247,13 @@ _named_call = _named.call
 prepare = _named.prepare  #: compile, or load, the transpose of an element type
 
 
-@njit(cache=CACHE)
+@callee
 def transpose(target, target_row, source, source_row, rows, columns, zero):  # type: ignore
     """``target[j, i] = source[i, j]`` for ``rows x columns`` of source; strides in elements."""
     _named_call(zero, (target, target_row, source, source_row, rows, columns))
 
 
-@njit(cache=CACHE)
+@callee
 def pack_panels(target, source, source_k, source_column, depth, columns, zero):  # type: ignore
     """Panels of ``depth`` rows for ``columns`` columns of B, the last one padded with zeros.
 

@@ -11,11 +11,11 @@ the use of the weight's tiles.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from .by_name import ByName
+from .callee import callee
 from .emit import atomic_load, atomic_store
-from .host import CACHE, LINE, host
+from .host import LINE, host
 from .launch import barrier, share
 from .microkernel import prepare as prepare_microkernel
 from .microkernel import reduce_product
@@ -65,7 +65,7 @@ def tiles_pay(steps: int, rows: int, k: int, n: int, threads: int, itemsize: int
     return steps * by_tiles + n * k // threads < steps * BY_VECTORS * rows * n * k
 
 
-@njit(inline="always")
+@callee
 def _pack_panels(zero, panels, b, b_k, b_column, k, n, thread, threads):  # type: ignore
     size, width = size_of(zero), width_of(zero)
     low, high = share((n + width - 1) // width, thread, threads)
@@ -74,7 +74,7 @@ def _pack_panels(zero, panels, b, b_k, b_column, k, n, thread, threads):  # type
                     b_k, b_column, k, min(n, high * width) - low * width, zero)
 
 
-@njit(inline="always")
+@callee
 def _multiply_panels(zero, c, a, rows, k, n, panels, own, flags):  # type: ignore[no-untyped-def]
     size, width = size_of(zero), width_of(zero)
     for row in range(0, rows, ROWS):
@@ -90,7 +90,7 @@ def _multiply_panels(zero, c, a, rows, k, n, panels, own, flags):  # type: ignor
                           0, flags, own + LINE, zero)
 
 
-@njit(cache=CACHE)
+@callee
 def _tiles_of(weight, k, n):  # type: ignore[no-untyped-def]
     """Where a float32 weight's tiles lie: behind its panels."""
     width = width_of(_ZERO)

@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from . import arena
+from .callee import callee
 from .emit import widest
 from .functions import decay, normal, sigmoid
 from .host import CACHE
@@ -29,13 +30,13 @@ def threads_for(count: int) -> int:
     return pool.threads if count >= SMALL else 1
 
 
-@njit(cache=CACHE)
+@callee
 def shared(place, threads):  # type: ignore[no-untyped-def]
     """How many of the threads are worth starting for that array object's elements."""
     return threads if size_of(place) >= SMALL else 1
 
 
-@njit(cache=CACHE)
+@callee
 def _relu_task(x, y, thread, threads):  # type: ignore[no-untyped-def]
     low, high = share(x.size, thread, threads)
     x, y = x[low:high], y[low:high]
@@ -52,7 +53,7 @@ def _relu(x, y, like, threads):  # type: ignore[no-untyped-def]
     return fits
 
 
-@njit(cache=CACHE)
+@callee
 def _relu_backward_task(upstream, y, dx, thread, threads):  # type: ignore[no-untyped-def]
     low, high = share(y.size, thread, threads)
     upstream, y, dx = upstream[low:high], y[low:high], dx[low:high]
@@ -70,7 +71,7 @@ def _relu_backward(upstream, y, dx, like, threads):  # type: ignore[no-untyped-d
     return fits
 
 
-@njit(cache=CACHE)
+@callee
 def _gelu_task(x, y, thread, threads):  # type: ignore[no-untyped-def]
     low, high = share(x.size, thread, threads)
     x, y = x[low:high], y[low:high]
@@ -87,7 +88,7 @@ def _gelu(x, y, like, threads):  # type: ignore[no-untyped-def]
     return fits
 
 
-@njit(cache=CACHE)
+@callee
 def _gelu_backward_task(upstream, x, dx, thread, threads):  # type: ignore[no-untyped-def]
     low, high = share(x.size, thread, threads)
     upstream, x, dx = upstream[low:high], x[low:high], dx[low:high]
@@ -107,7 +108,7 @@ def _gelu_backward(upstream, x, dx, like, threads):  # type: ignore[no-untyped-d
     return fits
 
 
-@njit(cache=CACHE)
+@callee
 def _sigmoid_task(x, y, thread, threads):  # type: ignore[no-untyped-def]
     low, high = share(x.size, thread, threads)
     x, y = x[low:high], y[low:high]
@@ -124,7 +125,7 @@ def _sigmoid(x, y, like, threads):  # type: ignore[no-untyped-def]
     return fits
 
 
-@njit(cache=CACHE)
+@callee
 def _add_task(a, b, y, thread, threads):  # type: ignore[no-untyped-def]
     low, high = share(y.size, thread, threads)
     a, b, y = a[low:high], b[low:high], y[low:high]

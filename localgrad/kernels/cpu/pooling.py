@@ -9,13 +9,14 @@ import numpy as np
 from numba import njit
 
 from . import arena
+from .callee import callee
 from .host import CACHE
 from .launch import parallel, share
 from .layout import contiguous
 from .pointwise import threads_for
 
 
-@njit(cache=CACHE)
+@callee
 def _max_pool_task(x, rows, columns, y, index, thread, threads):  # type: ignore[no-untyped-def]
     width = x.shape[2]
     high_count, wide_count = rows.shape[0], columns.shape[0]
@@ -50,7 +51,7 @@ def _max_pool(x, rows, columns, y, index, threads):  # type: ignore[no-untyped-d
     parallel(_max_pool_task, (x, rows, columns, y, index), threads)
 
 
-@njit(cache=CACHE)
+@callee
 def _scatter_task(g, index, dx, thread, threads):  # type: ignore[no-untyped-def]
     zero = dx.dtype.type(0)
     low, high = share(dx.shape[0], thread, threads)

@@ -11,12 +11,12 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 
 from . import rectangle as vectors
 from . import tile_rectangle as tiles
 from .by_name import ByName
-from .host import CACHE, host
+from .callee import callee
+from .host import host
 from .rectangle import rectangle
 from .tile_rectangle import tile_rectangle
 from .tiles import CHUNK, SIDE
@@ -35,7 +35,7 @@ def scratch_bytes(k: int, n: int, size: int) -> int:
     return whole_lines(needed)
 
 
-@njit(cache=CACHE)
+@callee
 def _tiles_pay(m, k, n, threads):  # type: ignore[no-untyped-def]
     """Whether tiles, which are always whole and packed at a price, beat vectors here."""
     whole = -(-m // SIDE) * -(-n // SIDE) * SIDE * SIDE
@@ -80,7 +80,7 @@ def prepare(dtype: np.dtype) -> None:
     _named.prepare(dtype)
 
 
-@njit(cache=CACHE)
+@callee
 def product(  # type: ignore[no-untyped-def]
     a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, work, zero, thread, threads,
 ):
@@ -92,7 +92,7 @@ def product(  # type: ignore[no-untyped-def]
                        thread, threads))
 
 
-@njit(cache=CACHE)
+@callee
 def product_and_sums(  # type: ignore[no-untyped-def]
     a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, sums, work, zero, thread,
     threads,

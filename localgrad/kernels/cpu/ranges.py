@@ -8,13 +8,14 @@ import numpy as np
 from numba import njit
 
 from . import arena
+from .callee import callee
 from .host import CACHE
 from .launch import parallel, share
 from .layout import contiguous
 from .pointwise import threads_for
 
 
-@njit(cache=CACHE)
+@callee
 def _put_task(g, result, first, thread, threads):  # type: ignore[no-untyped-def]
     low, high = share(g.shape[0], thread, threads)
     zero, last = g.dtype.type(0), first + g.shape[1]
@@ -34,7 +35,7 @@ def _put(g, result, first, threads):  # type: ignore[no-untyped-def]
     parallel(_put_task, (g, result, first), threads)
 
 
-@njit(cache=CACHE)
+@callee
 def _add_task(g, result, first, thread, threads):  # type: ignore[no-untyped-def]
     low, high = share(g.shape[0], thread, threads)
     for row in range(low, high):

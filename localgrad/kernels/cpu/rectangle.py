@@ -9,11 +9,11 @@ that a panel stays in the first-level cache.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from .by_name import ByName
+from .callee import callee
 from .emit import array_at
-from .host import CACHE, LINE, host
+from .host import LINE, host
 from .launch import share
 from .microkernel import (
     ACCUMULATE,
@@ -47,7 +47,7 @@ def scratch_bytes(k: int, n: int, size: int) -> int:
     return size * (packed + ROWS * DEPTH + (ROWS + 1) * width)
 
 
-@njit(cache=CACHE)
+@callee
 def column_splits(m, panels, width, read, shared, threads):  # type: ignore[no-untyped-def]
     """Into how many column ranges to cut C (a divisor of ``threads``); rows take the rest.
 
@@ -69,14 +69,14 @@ def column_splits(m, panels, width, read, shared, threads):  # type: ignore[no-u
     return best
 
 
-@njit(cache=CACHE)
+@callee
 def shared_line(c, c_row, k, whole, size):  # type: ignore[no-untyped-def]
     """What a line of C that two threads write costs for every k, if ``whole`` is what it costs in
     all; nothing where columns are cut between lines."""
     return 0 if (c | c_row * size) % LINE == 0 else whole // max(k, 1)
 
 
-@njit(cache=CACHE)
+@callee
 def copy_tile(target, target_row, source, source_row, rows, columns, zero):  # type: ignore
     """Copy ``rows x columns`` elements; strides in elements."""
     size, width = size_of(zero), width_of(zero)
@@ -90,7 +90,7 @@ def copy_tile(target, target_row, source, source_row, rows, columns, zero):  # t
                      load_at(source + (row * source_row + column) * size, zero))
 
 
-@njit(cache=CACHE)
+@callee
 def edge_tile(  # type: ignore[no-untyped-def]
     c, c_row, rows, valid, a, a_row, a_k, b, b_k, depth, init, flags, tile, zero,
 ):
@@ -109,7 +109,7 @@ def edge_tile(  # type: ignore[no-untyped-def]
     copy_tile(c, c_row, tile, width, rows, valid, zero)
 
 
-@njit(cache=CACHE)
+@callee
 def add_columns(sums, a, a_k, rows, count, zero):  # type: ignore[no-untyped-def]
     """``sums[i] += sum over k of A[i, k]`` for a tile of A whose columns are contiguous."""
     size = size_of(zero)
@@ -128,7 +128,7 @@ def add_columns(sums, a, a_k, rows, count, zero):  # type: ignore[no-untyped-def
             total[i] += one[i]
 
 
-@njit(inline="always")
+@callee
 def _rectangle(  # type: ignore[no-untyped-def]
     zero, a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, sums, work, thread,
     threads,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from .callee import callee
 from .dense import linear
 from .emit import address, widest
 from .functions import sigmoid, tanh
@@ -42,7 +43,7 @@ from .sequences import (
 )  # fmt: skip
 
 
-@njit(cache=CACHE)
+@callee
 def _lstm_row(products, bias, gates, before, cell, state, y):  # type: ignore[no-untyped-def]
     widest()
     size = cell.size
@@ -65,7 +66,7 @@ def _lstm_row(products, bias, gates, before, cell, state, y):  # type: ignore[no
         y[j] = value
 
 
-@njit(cache=CACHE)
+@callee
 def _feed(x, gates, products, start, times, low, high, batch, steps, launch, own):  # type: ignore
     """The inputs' products of some times from ``start`` on, for this thread's rows."""
     zero = x.dtype.type(0)
@@ -83,7 +84,7 @@ def _feed(x, gates, products, start, times, low, high, batch, steps, launch, own
                            own + launch.scratch, 0))
 
 
-@njit(cache=CACHE)
+@callee
 def _lstm_task(  # type: ignore[no-untyped-def]
     x, gates, y, cells, h, c, w_ih, w_hh, bias, steps, launch, thread, threads,
 ):
@@ -123,7 +124,7 @@ def _lstm(x, gates, y, cells, h, c, w_ih, w_hh, bias, steps, launch):  # type: i
              launch.threads)
 
 
-@njit(cache=CACHE)
+@callee
 def _lstm_back_row(gates, before, cell, dh, dc, pulled):  # type: ignore[no-untyped-def]
     widest()
     size = cell.size
@@ -145,7 +146,7 @@ def _lstm_back_row(gates, before, cell, dh, dc, pulled):  # type: ignore[no-unty
         dc[j] *= f[j]
 
 
-@njit(cache=CACHE)
+@callee
 def _lstm_back_task(  # type: ignore[no-untyped-def]
     to_y, has_y, gates, x, y, cells, h, c, w_ih, w_hh, dh, dc, dx, dw_ih, dw_hh, sums, steps,
     launch, thread, threads,

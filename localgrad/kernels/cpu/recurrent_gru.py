@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from .callee import callee
 from .dense import linear
 from .emit import address, widest
 from .functions import sigmoid, tanh
@@ -35,7 +36,7 @@ from .sequences import (
 )  # fmt: skip
 
 
-@njit(cache=CACHE)
+@callee
 def _gru_row(gates, from_state, b_hh, state, inner, y):  # type: ignore[no-untyped-def]
     widest()
     size = state.size
@@ -53,7 +54,7 @@ def _gru_row(gates, from_state, b_hh, state, inner, y):  # type: ignore[no-untyp
         y[j] = value
 
 
-@njit(cache=CACHE)
+@callee
 def _gru_task(  # type: ignore[no-untyped-def]
     gates, y, inner, h, w_hh, b_hh, steps, launch, thread, threads,
 ):
@@ -81,7 +82,7 @@ def _gru(gates, y, inner, h, w_hh, b_hh, steps, launch):  # type: ignore[no-unty
     parallel(_gru_task, (gates, y, inner, h, w_hh, b_hh, steps, launch), launch.threads)
 
 
-@njit(cache=CACHE)
+@callee
 def _gru_back_row(gates, before, inner, dh, pulled, slopes):  # type: ignore[no-untyped-def]
     """``pulled`` is what goes to the input's gates, ``slopes`` what goes to the state's."""
     widest()
@@ -101,7 +102,7 @@ def _gru_back_row(gates, before, inner, dh, pulled, slopes):  # type: ignore[no-
         pulled[j] = slopes[j]
 
 
-@njit(cache=CACHE)
+@callee
 def _gru_back_task(  # type: ignore[no-untyped-def]
     to_y, has_y, gates, y, inner, h, w_hh, dh, pulled, from_state, before_y, sums, sums_n, steps,
     launch, thread, threads,

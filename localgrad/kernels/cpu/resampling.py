@@ -12,13 +12,14 @@ import numpy as np
 from numba import njit
 
 from . import arena
+from .callee import callee
 from .host import CACHE
 from .launch import parallel, share
 from .layout import contiguous
 from .pointwise import threads_for
 
 
-@njit(cache=CACHE)
+@callee
 def _along_task(x, places, factors, y, thread, threads):  # type: ignore[no-untyped-def]
     taps, outputs = places.shape
     zero = x.dtype.type(0)

@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from . import arena
+from .callee import callee
 from .emit import SUMS, array_at, matrix_at, widest
 from .functions import decay, exp, maximum
 from .host import CACHE
@@ -34,7 +35,7 @@ from .pool import pool
 INT64 = np.dtype(np.int64)
 
 
-@njit(cache=CACHE, fastmath=SUMS)
+@callee(fastmath=SUMS)
 def total(row):  # type: ignore[no-untyped-def]
     """Σ row."""
     result = row.dtype.type(0)
@@ -43,7 +44,7 @@ def total(row):  # type: ignore[no-untyped-def]
     return result
 
 
-@njit(cache=CACHE, fastmath=SUMS)
+@callee(fastmath=SUMS)
 def inner(a, b):  # type: ignore[no-untyped-def]
     """Σ a · b."""
     result = a.dtype.type(0)
@@ -52,7 +53,7 @@ def inner(a, b):  # type: ignore[no-untyped-def]
     return result
 
 
-@njit(cache=CACHE, fastmath=SUMS)
+@callee(fastmath=SUMS)
 def _spread(row, mean):  # type: ignore[no-untyped-def]
     result = row.dtype.type(0)
     for j in range(row.size):
@@ -60,7 +61,7 @@ def _spread(row, mean):  # type: ignore[no-untyped-def]
     return result
 
 
-@njit(cache=CACHE, fastmath=SUMS)
+@callee(fastmath=SUMS)
 def largest(row):  # type: ignore[no-untyped-def]
     """The maximum, NaN if there is one."""
     result = row[0]
@@ -69,7 +70,7 @@ def largest(row):  # type: ignore[no-untyped-def]
     return result
 
 
-@njit(cache=CACHE, error_model="numpy")
+@callee(error_model="numpy")
 def softmax_row(x, y):  # type: ignore[no-untyped-def]
     """y = exp(x − max x) / Σ; returns log Σ exp(x)."""
     top = largest(x)  # where it is infinite, x − top is NaN there, and so is the whole row
@@ -82,7 +83,7 @@ def softmax_row(x, y):  # type: ignore[no-untyped-def]
     return x.dtype.type(math.log(whole)) + top
 
 
-@njit(cache=CACHE, error_model="numpy")
+@callee(error_model="numpy")
 def _softmax_task(x, y, log, thread, threads):  # type: ignore[no-untyped-def]
     widest()
     low, high = share(x.shape[0], thread, threads)
@@ -102,7 +103,7 @@ def _softmax(x, y, log, like, threads):  # type: ignore[no-untyped-def]
     return fits
 
 
-@njit(cache=CACHE, error_model="numpy")
+@callee(error_model="numpy")
 def _softmax_backward_task(upstream, y, dx, log, thread, threads):  # type: ignore[no-untyped-def]
     widest()
     low, high = share(y.shape[0], thread, threads)
@@ -127,7 +128,7 @@ def _softmax_backward(upstream, y, dx, log, like, threads):  # type: ignore[no-u
     return fits
 
 
-@njit(cache=CACHE, error_model="numpy")
+@callee(error_model="numpy")
 def _entropy_task(x, target, ignore, losses, p, thread, threads):  # type: ignore[no-untyped-def]
     widest()
     low, high = share(x.shape[0], thread, threads)
@@ -155,7 +156,7 @@ def _entropy(x, target, ignore, losses, p, like, threads):  # type: ignore[no-un
     return counted, total(rows)
 
 
-@njit(cache=CACHE, error_model="numpy")
+@callee(error_model="numpy")
 def _entropy_backward_task(  # type: ignore[no-untyped-def]
     upstream, divisor, p, target, ignore, dx, thread, threads,
 ):
@@ -183,7 +184,7 @@ def _entropy_backward(upstream, divisor, p, target, ignore, dx, like, threads): 
     return fits
 
 
-@njit(cache=CACHE, error_model="numpy")
+@callee(error_model="numpy")
 def _norm_task(x, weight, bias, eps, y, mean, rstd, thread, threads):  # type: ignore
     low, high = share(x.shape[0], thread, threads)
     width = x.dtype.type(x.shape[1])
@@ -207,7 +208,7 @@ def _norm(x, weight, bias, eps, y, mean, rstd, threads):  # type: ignore[no-unty
     return fits
 
 
-@njit(cache=CACHE, fastmath=SUMS)
+@callee(fastmath=SUMS)
 def _norm_sums(g, row, weight, middle, scale):  # type: ignore[no-untyped-def]
     one, two = row.dtype.type(0), row.dtype.type(0)
     for j in range(row.size):
@@ -217,7 +218,7 @@ def _norm_sums(g, row, weight, middle, scale):  # type: ignore[no-untyped-def]
     return one, two
 
 
-@njit(cache=CACHE, error_model="numpy")
+@callee(error_model="numpy")
 def _norm_backward_task(  # type: ignore[no-untyped-def]
     upstream, x, weight, mean, rstd, arrived, dx, sums, thread, threads,
 ):

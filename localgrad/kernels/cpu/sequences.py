@@ -17,12 +17,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from . import arena
+from .callee import callee
 from .dense import linear_backward
 from .emit import address, array_at
-from .host import CACHE
 from .launch import share
 from .layout import contiguous
 from .pack import size_of
@@ -36,20 +35,20 @@ FED = 128  # rows of inputs that are multiplied at once
 _CACHED = 3 << 16  # elements of both weights that, as tiles, take half of the second-level cache
 
 
-@njit(cache=CACHE)
+@callee
 def row_at(buffer, row, width, zero):  # type: ignore[no-untyped-def]
     """A row of a buffer, as an array."""
     return array_at(buffer + row * width * size_of(zero), width, zero)
 
 
-@njit(cache=CACHE)
+@callee
 def copy(target, source):  # type: ignore[no-untyped-def]
     """``target[:] = source``, as a loop, which is all that a short row needs."""
     for j in range(target.size):
         target[j] = source[j]
 
 
-@njit(cache=CACHE)
+@callee
 def add(target, source):  # type: ignore[no-untyped-def]
     """``target[:] += source``."""
     for j in range(target.size):
@@ -159,7 +158,7 @@ def block_launch_of(
                        scratch, block)
 
 
-@njit(cache=CACHE)
+@callee
 def to_x(dx, slopes, held, t, low, high, w_ih, buffer, scratch, steps):  # type: ignore
     """``dx = slopes @ w_ih`` for a block of rows that ends with the time t."""
     gates, inputs = w_ih.shape
@@ -174,7 +173,7 @@ def to_x(dx, slopes, held, t, low, high, w_ih, buffer, scratch, steps):  # type:
         copy(dx[time * time_step + row * row_step], row_at(buffer, number, inputs, zero))
 
 
-@njit(cache=CACHE)
+@callee
 def add_gradients(to_states, to_inputs, launch, thread, threads):  # type: ignore[no-untyped-def]
     """The weights' gradients: the sum of all threads' parts."""
     gates, size = to_states.shape

@@ -8,13 +8,14 @@ import numpy as np
 from numba import njit
 
 from . import arena
+from .callee import callee
 from .host import CACHE
 from .launch import parallel, share
 from .layout import contiguous
 from .pointwise import threads_for
 
 
-@njit(cache=CACHE)
+@callee
 def _gather_task(table, index, y, thread, threads):  # type: ignore[no-untyped-def]
     low, high = share(index.size, thread, threads)
     for position in range(low, high):
@@ -28,7 +29,7 @@ def _gather(table, index, y, threads):  # type: ignore[no-untyped-def]
     parallel(_gather_task, (table, index, y), threads)
 
 
-@njit(cache=CACHE)
+@callee
 def _scatter_task(g, index, result, thread, threads):  # type: ignore[no-untyped-def]
     """Every thread adds its own columns, in the order of the rows: reproducible and unlocked."""
     low, high = share(result.shape[1], thread, threads)

@@ -9,10 +9,10 @@ columns).  Where that is not how the unit wants it, its two squares are transpos
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from .callee import callee
 from .emit import array_at, prefetch
-from .host import CACHE, LINE
+from .host import LINE
 from .pack import load_at, store_at, transpose_block
 from .tiles import CHUNK, SIDE, TILE, special, split_tile
 
@@ -22,7 +22,7 @@ _SQUARE = SIDE * SIDE * 4  # bytes of half a tile
 SCRATCH = 4 * _SQUARE  #: bytes of scratch: a tile as it lies in memory, and transposed
 
 
-@njit(cache=CACHE)
+@callee
 def _ask(here, lines, step, size):  # type: ignore[no-untyped-def]
     """Fetch a tile of memory ahead of its use: its lines lie far apart, and nobody guesses them."""
     for line in range(lines):
@@ -30,7 +30,7 @@ def _ask(here, lines, step, size):  # type: ignore[no-untyped-def]
             prefetch(here + line * step + part)
 
 
-@njit(cache=CACHE)
+@callee
 def _fill(scratch, lines, width, here, step, valid_lines, valid):  # type: ignore[no-untyped-def]
     """A tile's lines in scratch, what is not there as zeros."""
     array_at(scratch, SIDE * CHUNK, _ZERO)[:] = _ZERO
@@ -40,7 +40,7 @@ def _fill(scratch, lines, width, here, step, valid_lines, valid):  # type: ignor
                      load_at(here + line * step + place * 4, _ZERO))
 
 
-@njit(cache=CACHE)
+@callee
 def _pack(target, source, side, k, count, depth, right, scratch):  # type: ignore[no-untyped-def]
     """Tiles for ``count`` rows of A, or columns of B if ``right``; one stride (elements) is 1.
 
@@ -80,13 +80,13 @@ def _pack(target, source, side, k, count, depth, right, scratch):  # type: ignor
     return found
 
 
-@njit(cache=CACHE)
+@callee
 def pack_left(target, a, a_row, a_k, rows, depth, scratch):  # type: ignore[no-untyped-def]
     """Left tiles for ``rows`` rows of A and ``depth`` k; whether one is ``special``."""
     return _pack(target, a, a_row, a_k, rows, depth, np.int64(0), scratch)
 
 
-@njit(cache=CACHE)
+@callee
 def pack_right(target, b, b_k, b_column, depth, columns, scratch):  # type: ignore[no-untyped-def]
     """Right tiles for ``columns`` columns of B and ``depth`` k; whether one is ``special``."""
     return _pack(target, b, b_column, b_k, columns, depth, np.int64(1), scratch)

@@ -8,10 +8,9 @@ infinity, NaN or nothing but very small numbers, its part of the sum is made by 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from .callee import callee
 from .emit import array_at
-from .host import CACHE
 from .launch import share
 from .microkernel import ACCUMULATE, RELU
 from .rectangle import add_columns, column_splits, copy_tile, rectangle, shared_line
@@ -36,7 +35,7 @@ def scratch_bytes(k: int, n: int) -> int:
     return tiles * TILE + SCRATCH + BUFFER + vector_scratch_bytes(min(k, DEPTH), n, 4)
 
 
-@njit(cache=CACHE)
+@callee
 def _clamp(c, c_row, rows, columns):  # type: ignore[no-untyped-def]
     for row in range(rows):
         values = array_at(c + row * c_row * 4, columns, _ZERO)
@@ -45,7 +44,7 @@ def _clamp(c, c_row, rows, columns):  # type: ignore[no-untyped-def]
             values[column] = _ZERO if value < _ZERO else value
 
 
-@njit(cache=CACHE)
+@callee
 def _block(place, c_row, rows, columns, a, b, chunks, bias, flags, buffer):  # type: ignore
     """Up to 32 x 32 elements of C; what does not fill its tiles is made in a buffer."""
     high, wide = (rows + SIDE - 1) // SIDE, (columns + SIDE - 1) // SIDE
@@ -65,7 +64,7 @@ def _block(place, c_row, rows, columns, a, b, chunks, bias, flags, buffer):  # t
         copy_tile(place, c_row, to, to_row, rows, columns, _ZERO)
 
 
-@njit(cache=CACHE)
+@callee
 def multiply_tiles(c, c_row, a, b, rows, columns, chunks, bias, flags, buffer):  # type: ignore
     """``C = init + A @ B`` of packed tiles, in a thread that has opened its own."""
     step = 2 * chunks * TILE
@@ -77,7 +76,7 @@ def multiply_tiles(c, c_row, a, b, rows, columns, chunks, bias, flags, buffer): 
                    buffer)
 
 
-@njit(cache=CACHE)
+@callee
 def tile_rectangle(  # type: ignore[no-untyped-def]
     a, a_row, a_k, b, b_k, b_column, c, c_row, m, k, n, init, flags, sums, work, thread, threads,
 ):

@@ -24,12 +24,11 @@ from itertools import product
 from typing import Any
 
 from llvmlite import ir
-from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
 
+from .callee import callee
 from .emit import BYTE, POINTER, WORD, counted_loop, function_of_its_own, word
-from .host import CACHE
 from .tile_emit import (
     LEFT,
     RIGHT,
@@ -62,7 +61,7 @@ _PRODUCTS = [(_HIGH, _LOW), (_HIGH, _MIDDLE), (_MIDDLE, _MIDDLE), (_MIDDLE, _HIG
              (_HIGH, _HIGH)]
 
 
-@njit(cache=CACHE)
+@callee
 def special(most):  # type: ignore[no-untyped-def]
     """Whether numbers of this largest magnitude are such as the unit would get wrong."""
     return most >= LARGEST or 0 < most < SMALLEST

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from .callee import callee
 from .emit import array_at
 from .host import CACHE
 from .launch import parallel, share
@@ -19,13 +20,13 @@ from .pointwise import SMALL
 from .pool import pool
 
 
-@njit(cache=CACHE)
+@callee
 def _part(place, start, stop, like):  # type: ignore[no-untyped-def]
     """The elements start...stop of the array object at ``place``."""
     return array_at(data_of(place), stop, like)[start:]
 
 
-@njit(cache=CACHE)
+@callee
 def _sgd_task(  # type: ignore[no-untyped-def]
     places, dampings, lr, momentum, decay, sign, nesterov, like, whole, thread, threads,
 ):
@@ -65,7 +66,7 @@ def _sgd(  # type: ignore[no-untyped-def]
     return whole >= 0
 
 
-@njit(cache=CACHE, error_model="numpy")  # a check for zero would keep it from vectors
+@callee(error_model="numpy")  # a check for zero would keep it from vectors
 def _adam_task(  # type: ignore[no-untyped-def]
     places, steps, lr, beta1, beta2, epsilon, decay, decoupled, sign, like, whole, thread, threads,
 ):

@@ -12,11 +12,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from .by_name import ByName
+from .callee import callee
 from .emit import array_at
-from .host import CACHE
 from .microkernel import prepare as prepare_microkernel
 from .pack import copy_row, size_of, store_at, transpose, width_of
 from .rectangle import copy_tile
@@ -68,14 +67,14 @@ def geometry(
                     *stride, *padding, *dilation, groups, max(out_h, 0), max(out_w, 0))
 
 
-@njit(cache=CACHE)
+@callee
 def clear(target, count, zero):  # type: ignore[no-untyped-def]
     size = size_of(zero)
     for index in range(count):
         store_at(target + index * size, zero)
 
 
-@njit(inline="always")
+@callee
 def _load_band(  # type: ignore[no-untyped-def]
     target, image, channels_last, channels, height, width, first_row, rows, first_column, columns,
     zero,
@@ -125,7 +124,7 @@ def prepare(dtype: np.dtype) -> None:
     _named.prepare(dtype)
 
 
-@njit(cache=CACHE)
+@callee
 def load_band(  # type: ignore[no-untyped-def]
     target, image, channels_last, channels, height, width,
     first_row, rows, first_column, columns, zero,
@@ -138,7 +137,7 @@ def load_band(  # type: ignore[no-untyped-def]
                        rows, first_column, columns))
 
 
-@njit(cache=CACHE)
+@callee
 def pack_forward(  # type: ignore[no-untyped-def]
     target, weight, inputs, taps, outputs, spare, zero,
 ):
@@ -157,7 +156,7 @@ def pack_forward(  # type: ignore[no-untyped-def]
                      spare + (channel * taps + tap) * width * size, zero)
 
 
-@njit(cache=CACHE)
+@callee
 def pack_adjoint(  # type: ignore[no-untyped-def]
     target, weight, inputs, taps, outputs, first, turn, zero,
 ):

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from .callee import callee
 from .emit import address, array_at
 from .host import CACHE, LINE, host
 from .launch import barrier, parallel, share
@@ -125,13 +126,13 @@ def scratch_bytes(w: Walk, size: int, threads: int) -> int:
     return size * (w.copies * _kernels(w.inputs, w.outputs, size) + threads * own)
 
 
-@njit(cache=CACHE)
+@callee
 def items(w):  # type: ignore[no-untyped-def]
     """How many work items a walk has."""
     return ((w.batch + w.images - 1) // w.images) * ((w.tiles_h + w.rows - 1) // w.rows)
 
 
-@njit(cache=CACHE)
+@callee
 def item(w, number):  # type: ignore[no-untyped-def]
     """A work item: its first image, the one after its last, its first row of tiles, its rows."""
     bands = (w.tiles_h + w.rows - 1) // w.rows
@@ -139,7 +140,7 @@ def item(w, number):  # type: ignore[no-untyped-def]
     return image, min(image + w.images, w.batch), row, min(w.rows, w.tiles_h - row)
 
 
-@njit(cache=CACHE)
+@callee
 def load_points(v, band, x, x_last, w, first, count, first_image, last_image, zero):
     """Transform ``count`` rows of tiles of some images, as (point, channels by the vector, tile,
     channel of a vector); returns how many tiles they are."""
@@ -166,7 +167,7 @@ def load_points(v, band, x, x_last, w, first, count, first_image, last_image, ze
     return (last_image - first_image) * count * w.tiles_w
 
 
-@njit(cache=CACHE)
+@callee
 def _load_kernels(target, weight, adjoint, w, panel, spare, zero):
     """Transform the kernels of one panel of outputs."""
     size, width, lanes = size_of(zero), width_of(zero), lanes_of(zero)
@@ -190,7 +191,7 @@ def _load_kernels(target, weight, adjoint, w, panel, spare, zero):
             transform_kernel_5(zero, where)
 
 
-@njit(cache=CACHE)
+@callee
 def _store_tile(y, m, bias, flags, watch, w, image, row, column, spare, zero):
     """Transform one tile of all outputs back; what lies outside the image is dropped."""
     size, lanes = size_of(zero), lanes_of(zero)
@@ -213,7 +214,7 @@ def _store_tile(y, m, bias, flags, watch, w, image, row, column, spare, zero):
                   across * w.outputs, zero)
 
 
-@njit(cache=CACHE)
+@callee
 def _task(
     x, x_last, weight, adjoint, bias, has_bias, y, flags, w, own, finite, work, thread,
     threads,

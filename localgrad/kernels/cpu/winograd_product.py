@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
 
 from .by_name import ByName
+from .callee import callee
 from .emit import (
     POINTER,
     WORD,
@@ -113,7 +113,7 @@ def _call_block(typingctx: Any, like: Any, rows: Any, vectors: Any, arguments: A
     return types.void(like, types.int64, types.int64, arguments), codegen
 
 
-@njit(inline="always")
+@callee
 def _multiply(zero, m, m_row, v, v_block, u, blocks, tiles, outputs):  # type: ignore[no-untyped-def]
     size, lanes = size_of(zero), lanes_of(zero)
     vectors = 2 if outputs > lanes else 1

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from .callee import callee
 from .convolution_weight import add_bias
 from .emit import address, array_at
 from .host import CACHE, host
@@ -41,7 +42,7 @@ def _upstream_band(w: Walk) -> int:
     return w.rows * w.side * w.tiles_w * w.side * w.outputs
 
 
-@njit(cache=CACHE)
+@callee
 def _load_upstream(z, band, dy, dy_last, w, first, count, first_image, last_image, sums, zero):
     """Transform the upstream gradient of rows of tiles; adds its pixels to ``sums``, if any."""
     size, lanes = size_of(zero), lanes_of(zero)
@@ -72,7 +73,7 @@ def _load_upstream(z, band, dy, dy_last, w, first, count, first_image, last_imag
                 place += w.outputs * size
 
 
-@njit(cache=CACHE)
+@callee
 def _task(x, x_last, dy, dy_last, dweight, dbias, w, own, upstream_band, work, thread,
           threads):
     zero = dweight.dtype.type(0)
