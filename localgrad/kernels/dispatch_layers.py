@@ -16,11 +16,15 @@ SMALL_SEQUENCE = 1 << 15  # elements of x times those of a state
 SMALL_UPDATE = 1 << 10  # elements of all parameters together
 
 
-def channel_moments(x: Any) -> tuple[Any, Any]:
-    """Mean and variance (divided by n) of every channel."""
-    if x.size >= SMALL_ROWS and suits(x):
-        return cpu.channel_moments(x)
-    return norms.channel_moments(x)
+def channel_moments(x: Any, running: Any = None, momentum: float = 0.0) -> tuple[Any, Any]:
+    """Mean and variance (divided by n) of every channel, towards which `running` ones move."""
+    if x.size < SMALL_ROWS or not suits(x):
+        return norms.channel_moments(x, running, momentum)
+    if running is None or (suits(x, *running) and all(vector.flags.carray for vector in running)):
+        return cpu.channel_moments(x, running, momentum)
+    mean, variance = cpu.channel_moments(x)
+    norms.move(running, mean, variance, x.size // mean.size, momentum)
+    return mean, variance
 
 
 def channel_norm(

@@ -52,12 +52,22 @@ def _stretched(vector: Any, x: Any) -> Any:
     return vector.reshape(1, -1, *[1] * (x.ndim - 2))
 
 
-def channel_moments(x: Any) -> tuple[Any, Any]:
-    """Mean and variance (divided by n) of every channel."""
+def channel_moments(x: Any, running: Any = None, momentum: float = 0.0) -> tuple[Any, Any]:
+    """Mean and variance (divided by n) of every channel, towards which `running` ones move."""
     axes = _others(x)
     mean = numpy.mean(x, axis=axes)
     centred = x - _stretched(mean, x)
-    return mean, numpy.mean(centred * centred, axis=axes)
+    variance = numpy.mean(centred * centred, axis=axes)
+    if running is not None:
+        move(running, mean, variance, x.size // mean.size, momentum)
+    return mean, variance
+
+
+def move(running: Any, mean: Any, variance: Any, count: int, momentum: float) -> None:
+    """Move a running mean, and a running variance divided by n − 1, by `momentum` of the way."""
+    means, variances = running
+    means += (mean - means) * momentum
+    variances += (variance * (count / (count - 1)) - variances) * momentum
 
 
 def channel_norm(

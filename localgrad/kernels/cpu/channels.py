@@ -1,9 +1,9 @@
 """Batch normalisation: sums and maps over channels, wherever these lie in memory.
 
-An array is (images, groups, run); in a run, the channels of a group take turns (see
-``layout.channel_runs``).  Channels last, that is one run of all channels; channels first, one run
-of one channel for every image.  Either way a pass walks *periods* of many elements, with the
-channels' constants repeated, because rows of a few channels would make short vectors.
+An array is (images, groups, run); in a run, the channels of a group take turns.  Channels last,
+that is one run of all channels; channels first, one run of one channel for every image.  Either way
+a pass walks *periods* of many elements, with the channels' constants repeated, because rows of a
+few channels would make short vectors.
 
 Sums are taken around each channel's first value, in blocks that are added up in float64: no digits
 are lost where the mean is large beside the spread.  Where that first value is an outlier, they are
@@ -19,16 +19,55 @@ from numba import njit
 
 from . import arena
 from .callee import callee
-from .emit import SUMS, address, array_at, widest
+from .emit import SUMS, address, array_at, stack_at, widest
 from .host import CACHE
 from .launch import barrier, parallel, share
-from .layout import channel_runs, channels_first, contiguous
-from .pointwise import threads_for
+from .layout import channels_first, contiguous
+from .objects import (
+    LIKES,
+    axes_of,
+    data_of,
+    holds,
+    is_contiguous,
+    is_run,
+    length_of,
+    run_at,
+    size_of,
+    stride_of,
+)
+from .pointwise import shared
+from .pool import pool
 
 _PERIOD = 256  # elements of a period, at least
 _BLOCK = 32  # periods summed in the array's own precision
 _FAR = 256  # how many variances the square of an origin's distance may be before digits are lost
 _GROUPS = 8  # groups of each thread, from which on a thread has some to itself
+
+
+@callee
+def _lies(place, first, like):  # type: ignore[no-untyped-def]
+    """Whether the array object, (batch, channels, …), lies without holes, with channels ``first``
+    or last."""
+    if not holds(place, like):
+        return False
+    if first:
+        return is_contiguous(place)
+    stretch = array_at(0, 0, like).itemsize
+    axes = axes_of(place)
+    for number in range(axes):  # the channels, then the last axis, and so on
+        axis = 1 if number == 0 else (axes - number if number < axes - 1 else 0)
+        length = length_of(place, axis)
+        if length > 1 and stride_of(place, axis) != stretch:
+            return False
+        stretch *= length
+    return True
+
+
+@callee
+def _runs(place, first, like):  # type: ignore[no-untyped-def]
+    """The array object as (images, groups, run)."""
+    images, groups = (length_of(place, 0), length_of(place, 1)) if first else (1, 1)
+    return stack_at(data_of(place), images, groups, size_of(place) // (images * groups), like)
 
 
 @callee
@@ -137,20 +176,43 @@ def _moments_task(x, origin, sums, thread, threads):  # type: ignore[no-untyped-
         _moment_sums(x, group, low, high, room[0], room[1], room[2], sums[thread])
 
 
-@njit(cache=CACHE)
-def _moments(x, origin, threads):  # type: ignore[no-untyped-def]
+@callee
+def _moments_around(x, origin, mean, variance, threads):  # type: ignore[no-untyped-def]
     """Mean and variance, from sums around ``origin``; and whether it lies too far away for them."""
     channels = origin.size
     sums = np.zeros((threads, 2, channels), np.float64)
     parallel(_moments_task, (x, origin, sums), threads)
-    mean, variance = np.empty_like(origin), np.empty_like(origin)
     rows, far = x.size // channels, False
     for j in range(channels):
         one, two = _added(sums, 0, j) / rows, _added(sums, 1, j) / rows
         spread = two - one * one
         mean[j], variance[j] = origin[j] + one, spread
         far |= two > _FAR * spread
-    return mean, variance, far
+    return far
+
+
+@njit(cache=CACHE)
+def _moments(x, first, mean, variance, means, variances, momentum, like, threads):  # type: ignore
+    """Mean and variance of every channel, towards which ``means`` and ``variances`` (if given) are
+    moved; false, and nothing done, where the arrays do not lie as they should."""
+    if not _lies(x, first, like):
+        return False
+    runs, mean, variance = _runs(x, first, like), run_at(mean, like), run_at(variance, like)
+    threads = shared(x, threads)
+    origin = np.empty_like(mean)
+    for j in range(mean.size):
+        origin[j] = runs[0, j, 0] if first else runs[0, 0, j]
+    if _moments_around(runs, origin, mean, variance, threads):
+        origin[:] = mean
+        _moments_around(runs, origin, mean, variance, threads)
+    if means:
+        running_mean, running_variance = run_at(means, like), run_at(variances, like)
+        rows = runs.size // mean.size
+        for j in range(mean.size):
+            running_mean[j] += (mean[j] - running_mean[j]) * momentum
+            unbiased = variance[j] * (rows / (rows - 1))
+            running_variance[j] += (unbiased - running_variance[j]) * momentum
+    return True
 
 
 @callee
@@ -175,15 +237,27 @@ def _map_task(x, factor, shift, y, thread, threads):  # type: ignore[no-untyped-
 
 
 @njit(cache=CACHE, error_model="numpy")
-def _map(x, mean, variance, weight, bias, eps, y, threads):  # type: ignore[no-untyped-def]
-    """Fill y; returns 1/√(variance + eps)."""
-    scale, factor, shift = np.empty((3, mean.size), mean.dtype)
-    for j in range(mean.size):
-        scale[j] = 1 / np.sqrt(variance[j] + eps)
-        factor[j] = scale[j] * weight[j]
-        shift[j] = bias[j] - mean[j] * factor[j]
-    parallel(_map_task, (x, factor, shift, y), threads)
-    return scale
+def _map(x, first, mean, variance, weight, bias, eps, y, scale, threads):  # type: ignore
+    """Fill y and scale, which is 1/√(variance + eps)."""
+    fits = (_lies(x, first, eps) and is_run(mean, eps) and is_run(variance, eps)
+            and (weight == 0 or is_run(weight, eps)) and (bias == 0 or is_run(bias, eps)))
+    if fits:
+        means, variances, scales = run_at(mean, eps), run_at(variance, eps), run_at(scale, eps)
+        factor, shift = np.empty((2, means.size), means.dtype)
+        for j in range(means.size):
+            scales[j] = 1 / np.sqrt(variances[j] + eps)
+            factor[j], shift[j] = scales[j], 0
+        if weight:
+            weights = run_at(weight, eps)
+            for j in range(means.size):
+                factor[j] *= weights[j]
+        if bias:
+            shift[:] = run_at(bias, eps)
+        for j in range(means.size):
+            shift[j] -= means[j] * factor[j]
+        parallel(_map_task, (_runs(x, first, eps), factor, shift, _runs(y, first, eps)),
+                 shared(x, threads))
+    return fits
 
 
 @callee
@@ -257,30 +331,68 @@ def _backward_task(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=CACHE)
-def _backward(g, x, mean, scale, factor, fixed, wants_input, dx, threads):  # type: ignore
-    """Fill dx; returns what the weight and the bias of every channel are sent."""
-    channels = mean.size
-    sums = np.zeros((threads, 2, channels), np.float64)
-    parallel(_backward_task, (g, x, mean, scale, factor, fixed, wants_input, sums, dx), threads)
-    weight, bias = np.empty_like(mean), np.empty_like(mean)
-    for j in range(channels):
-        weight[j] = _added(sums, 1, j) * scale[j]
-        bias[j] = _added(sums, 0, j)
-    return weight, bias
+def _backward(  # type: ignore[no-untyped-def]
+    g, x, first, mean, scale, weight, fixed, dx, to_weight, to_bias, like, threads,
+):
+    """Fill dx, if it is wanted, and what the weight and the bias of every channel are sent."""
+    fits = (_lies(g, first, like) and _lies(x, first, like) and is_run(mean, like)
+            and is_run(scale, like) and (weight == 0 or is_run(weight, like)))
+    if fits:
+        threads, scales = shared(x, threads), run_at(scale, like)
+        factor = scales.copy()
+        if weight:
+            weights = run_at(weight, like)
+            for j in range(factor.size):
+                factor[j] *= weights[j]
+        sums = np.zeros((threads, 2, scales.size), np.float64)
+        parallel(_backward_task,
+                 (_runs(g, first, like), _runs(x, first, like), run_at(mean, like), scales, factor,
+                  fixed, dx != 0, sums, _runs(dx if dx else x, first, like)), threads)
+        weights_sent, biases_sent = run_at(to_weight, like), run_at(to_bias, like)
+        for j in range(scales.size):
+            weights_sent[j] = _added(sums, 1, j) * scales[j]
+            biases_sent[j] = _added(sums, 0, j)
+    return fits
 
 
 def _empty(x: np.ndarray, first: bool) -> np.ndarray:
-    """A new array of x's shape and order."""
+    """A new array of x's shape, without holes, with channels first or last."""
     return arena.empty(x.shape, x.dtype) if first else arena.channels_last(x.shape, x.dtype)
 
 
-def channel_moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance (divided by n) of every channel of (batch, channels, …)."""
-    runs, threads = channel_runs(x, channels_first(x)), threads_for(x.size)
-    origin = runs[0, :, :x.shape[1] // runs.shape[1]].flatten()
-    mean, variance, far = _moments(runs, origin, threads)
-    if far:
-        mean, variance, _ = _moments(runs, mean, threads)
+def _dense(x: np.ndarray, first: bool) -> np.ndarray:
+    """x if it lies so, and a copy that does otherwise."""
+    model = _empty(x, first)
+    if x.strides == model.strides and x.flags.aligned:
+        return x
+    model[...] = x
+    return model
+
+
+def _as(vector: np.ndarray | None, dtype: np.dtype) -> np.ndarray | None:
+    """A vector of that type, which a kernel reads in place."""
+    return None if vector is None else contiguous(vector.astype(dtype, copy=False))
+
+
+def _id(vector: np.ndarray | None) -> int:
+    return 0 if vector is None else id(vector)
+
+
+def channel_moments(
+    x: np.ndarray, running: tuple[np.ndarray, np.ndarray] | None = None, momentum: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance (divided by n) of every channel of (batch, channels, …).
+
+    ``running`` ones, of x's type and contiguous, are moved towards them, the variance divided by
+    n − 1, by ``momentum``.
+    """
+    first, dtype, channels = channels_first(x), x.dtype, x.shape[1]
+    mean, variance = np.empty(channels, dtype), np.empty(channels, dtype)
+    means, variances = (0, 0) if running is None else map(id, running)
+    how = (first, id(mean), id(variance), means, variances, momentum, LIKES[dtype], pool.threads)
+    if not _moments(id(x), *how):
+        x = _dense(x, first)
+        _moments(id(x), *how)
     return mean, variance
 
 
@@ -290,18 +402,14 @@ def channel_norm(
 ) -> tuple[np.ndarray, np.ndarray]:
     """``(x − mean) · scale · weight + bias`` with ``scale = 1/√(variance + eps)``, vectors of
     channels; and the scale."""
-    dtype, first = x.dtype, channels_first(x)
-    y = _empty(x, first)
-    weight = np.ones(mean.size, dtype) if weight is None else contiguous(weight)
-    bias = np.zeros(mean.size, dtype) if bias is None else contiguous(bias)
-    scale = _map(channel_runs(x, first), _as(mean, dtype), _as(variance, dtype), weight, bias,
-                 dtype.type(eps), channel_runs(y, first), threads_for(x.size))
+    first, dtype = channels_first(x), x.dtype
+    y, scale = _empty(x, first), np.empty(x.shape[1], dtype)
+    how = (dtype.type(eps), id(y), id(scale), pool.threads)
+    if not _map(id(x), first, id(mean), id(variance), _id(weight), _id(bias), *how):
+        x, mean, variance = _dense(x, first), _as(mean, dtype), _as(variance, dtype)
+        weight, bias = _as(weight, dtype), _as(bias, dtype)
+        _map(id(x), first, id(mean), id(variance), _id(weight), _id(bias), *how)
     return y, scale
-
-
-def _as(vector: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """A vector of that type, which a kernel reads in place."""
-    return contiguous(vector if vector.dtype is dtype else vector.astype(dtype))
 
 
 def channel_norm_backward(
@@ -309,13 +417,12 @@ def channel_norm_backward(
     weight: np.ndarray | None, fixed: bool, needs: tuple[bool, bool, bool],
 ) -> list[Any]:
     """Downstreams of x, weight and bias; ``fixed`` where mean and scale do not depend on x."""
-    factor = scale if weight is None else scale * weight
-    first = channels_first(x)
+    first, dtype = channels_first(x), x.dtype
     dx = _empty(x, first) if needs[0] else None
-    memory = channel_runs(x, first)
-    dtype = x.dtype
-    to_weight, to_bias = _backward(
-        channel_runs(g, first), memory, _as(mean, dtype), _as(scale, dtype), _as(factor, dtype),
-        fixed, needs[0],
-        memory if dx is None else channel_runs(dx, first), threads_for(x.size))
+    to_weight, to_bias = np.empty(x.shape[1], dtype), np.empty(x.shape[1], dtype)
+    how = (fixed, _id(dx), id(to_weight), id(to_bias), LIKES[dtype], pool.threads)
+    if not _backward(id(g), id(x), first, id(mean), id(scale), _id(weight), *how):
+        g, x = _dense(g, first), _dense(x, first)
+        mean, scale, weight = _as(mean, dtype), _as(scale, dtype), _as(weight, dtype)
+        _backward(id(g), id(x), first, id(mean), id(scale), _id(weight), *how)
     return [dx, to_weight if needs[1] else None, to_bias if needs[2] else None]

@@ -220,6 +220,17 @@ def matrix_at(typingctx: Any, place: Any, rows: Any, columns: Any, like: Any) ->
     return kind(types.int64, types.int64, types.int64, like), codegen
 
 
+@intrinsic
+def stack_at(typingctx: Any, place: Any, count: Any, rows: Any, columns: Any, like: Any) -> Any:
+    """A (count, rows, columns) array at an address, without holes; it owns nothing."""
+    kind = types.Array(like, 3, "C")
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return _array(context, builder, kind, values[0], values[1:4])
+
+    return kind(types.int64, types.int64, types.int64, types.int64, like), codegen
+
+
 def _array(context: Any, builder: Any, kind: Any, place: Any, lengths: list[Any]) -> Any:
     itemsize = word(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
     strides = [itemsize]

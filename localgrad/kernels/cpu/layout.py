@@ -53,15 +53,3 @@ def channels_first(array: np.ndarray) -> bool:
     if not array.flags.c_contiguous:
         return False
     return not array.transpose(0, *range(2, array.ndim), 1).flags.c_contiguous
-
-
-def channel_runs(array: np.ndarray, first: bool) -> np.ndarray:
-    """(batch, channels, …) as (images, groups, run): in a run, a group's channels take turns.
-
-    Channels ``first``: each is a group of its own.  Otherwise all are one, and everything is one
-    run.  Copies what lies otherwise.
-    """
-    if first:
-        return contiguous(array).reshape(*array.shape[:2], -1)
-    turned = array.transpose(0, *range(2, array.ndim), 1)
-    return contiguous(turned).reshape(1, 1, -1)

@@ -57,12 +57,11 @@ def batch_norm(
     count = input.size // (input.shape[1] or 1)
     if count <= 1:
         raise errors.norm_of_one("batch_norm", input.shape, here())
-    mean, variance = kernels.channel_moments(as_raw(input))
-    if running_mean is not None and mean.dtype.kind == "f":  # the operation refuses the others
-        means, variances = as_raw(running_mean), as_raw(running_var)
-        note_mutation((means, variances), "batch_norm's running statistics")
-        means += (mean - means) * momentum
-        variances += (variance * (count / (count - 1)) - variances) * momentum
+    x, running = as_raw(input), None
+    if running_mean is not None and x.dtype.kind != "c":  # the operation refuses those
+        running = as_raw(running_mean), as_raw(running_var)
+        note_mutation(running, "batch_norm's running statistics")
+    mean, variance = kernels.channel_moments(x, running, momentum)
     return normalisation.batch_norm(input, weight, bias, mean=mean, variance=variance, eps=eps)
 
 
