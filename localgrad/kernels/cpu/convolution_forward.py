@@ -46,24 +46,33 @@ def forward_scratch(g: Geometry, rows: int, size: int, threads: int) -> int:
 
 @callee
 def rows_by_pieces(  # type: ignore[no-untyped-def]
-    lines, length, c, c_row, c_line, a, a_row, a_line, a_tap, panel, taps_h, run, init, flags, zero,
+    lines, length, c, c_row, c_line, a, a_row, a_line, a_tap, panel, taps_h, run, init, flags, met,
+    zero,
 ):
     """Lines of outputs from a panel that exceeds the first-level cache, one piece of it at a time.
 
-    ``run`` is a row of the window, ``taps_h`` are its rows, ``a_tap`` elements apart in A.
+    ``run`` is a row of the window, ``taps_h`` are its rows, ``a_tap`` elements apart in A.  ``met``
+    says which row of the image the first line meets at the first tap, how many rows further the
+    next line and the next tap are, and how many there are: beyond them are zeros.
     """
     size, width = size_of(zero), width_of(zero)
+    first, line_step, tap_step, height = met
     pieces = (run + _PIECE - 1) // _PIECE
-    for number in range(taps_h * pieces):
+    last = taps_h * pieces - 1
+    for number in range(last + 1):
         tap, piece = number // pieces, number % pieces
         begin, end = run * piece // pieces, run * (piece + 1) // pieces
         how = flags & NARROW
         if number > 0:
             how |= ACCUMULATE
-        if number == taps_h * pieces - 1:
+        if number == last:
             how |= flags
+        needed = number == 0 or number == last  # where C begins, and where it is clamped
         b = panel + (tap * run + begin) * width * size
         for line in range(lines):
+            row = first + line * line_step + tap * tap_step
+            if not (needed or 0 <= row < height):
+                continue
             reduce_product(zero, (
                 length, c + line * c_line * size, c_row,
                 a + (line * a_line + tap * a_tap + begin) * size, a_row, 1, b, width, end - begin,
@@ -142,7 +151,8 @@ def _task(  # type: ignore[no-untyped-def]
                                                  + panel * width) * size,
                     out_channels, out_w * out_channels, start, stride_w * channels,
                     stride_h * columns * channels, dilation_h * columns * channels, panel_at,
-                    kernel_h, run, init, how, zero)
+                    kernel_h, run, init, how,
+                    (first * stride_h - pad_h, stride_h, dilation_h, height), zero)
                 continue
             for row in range(count):
                 a = start + (row * stride_h * columns * channels + group * inputs) * size

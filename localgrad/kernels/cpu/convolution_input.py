@@ -198,7 +198,8 @@ def _task(  # type: ignore[no-untyped-def]
                         channels, width_in * channels,
                         start + ((base_h - low_h) * columns + base_w - back_w - low_w)
                         * out_channels * size, out_channels, columns * out_channels,
-                        back_h, b, kernel_h, run, 0, narrow, zero)
+                        back_h, b, kernel_h, run, 0, narrow,
+                        (first + base_h, np.int64(1), -move_h, out_h), zero)
                     continue
                 if by_columns:
                     _by_columns(

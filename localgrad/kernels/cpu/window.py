@@ -15,7 +15,6 @@ import numpy as np
 
 from .by_name import ByName
 from .callee import callee
-from .emit import array_at
 from .microkernel import prepare as prepare_microkernel
 from .pack import copy_row, size_of, store_at, transpose, width_of
 from .rectangle import copy_tile
@@ -172,11 +171,10 @@ def pack_adjoint(  # type: ignore[no-untyped-def]
         if valid < width:
             for tap in range(taps):
                 clear(row + tap * step, width, zero)
-        transpose(row, outputs * width, weight + (output * inputs + first) * taps * size, taps,
-                  valid, taps, zero)
-        for start in range(0, taps, turn):
-            for tap in range(turn // 2):
-                here = array_at(row + (start + tap) * step, width, zero)
-                there = array_at(row + (start + turn - 1 - tap) * step, width, zero)
-                for column in range(width):
-                    here[column], there[column] = there[column], here[column]
+        source = weight + (output * inputs + first) * taps * size
+        if turn == 1:
+            transpose(row, outputs * width, source, taps, valid, taps, zero)
+        else:
+            for start in range(0, taps, turn):  # from the last column's place backwards
+                transpose(row + (start + turn - 1) * step, -outputs * width, source + start * size,
+                          taps, valid, turn, zero)
