@@ -27,7 +27,7 @@ def _measure(x: Any, table: Any, index: int, threads: int) -> float:
     return added_up(rows, table[index])
 
 
-@callee
+@njit(cache=CACHE)
 def measure(address: int, size: int, double: bool, table: Any, index: int, threads: int) -> float:
     """Write the moments of ``size`` floats or doubles into row ``index``; return Σx²."""
     if double:
