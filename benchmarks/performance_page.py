@@ -2,7 +2,7 @@
 
     localgrad bench --save benchmarks/results/NAME.json
     localgrad bench ledger ledger_torch --save benchmarks/results/ledger.json
-    python benchmarks/kernels.py
+    python benchmarks/kernels.py           # --save benchmarks/results/kernels_NAME.json
     python benchmarks/performance_page.py
 """
 
@@ -30,8 +30,8 @@ This page is made by `python benchmarks/performance_page.py` from the results in
     localgrad bench --save benchmarks/results/mine.json
     python benchmarks/performance_page.py
 
-Every contender runs in a process of its own. In each of at least five rounds they take turns of
-half a second, one right after the other; a figure is the median over the rounds of the median
+Every contender runs in a process of its own. In each of five rounds or more they take turns of some
+tenths of a second, one right after the other; a figure is the median over the rounds of the median
 step of a turn, a ratio the median of the rounds' own ratios. A training step is all of it: zero
 the gradients, forward, cross entropy, backward, optimiser; float32; all cores. All contenders
 start from the same weights and see the same batches, and their first three losses must agree to
@@ -53,15 +53,15 @@ the first step, with empty and with filled caches of compiled code.
 
 
 def main() -> None:
-    """One section for each file of results of training steps, and one for the kernels."""
+    """One section for each file of results of training steps, and for each of kernels."""
     sections = [INTRODUCTION]
+    by_kernel = sorted((HERE / "results").glob("kernels*.json"))
     for path in sorted((HERE / "results").glob("*.json")):
-        if path not in (kernels.RESULTS, LEDGER) and results.is_saved(path):
+        if path not in (*by_kernel, LEDGER) and results.is_saved(path):
             sections.append(section(results.read(path)))
     if LEDGER.exists():
         sections.append(ledger_section(results.read(LEDGER)))
-    if kernels.RESULTS.exists():
-        sections.append(kernel_section(results.read(kernels.RESULTS)))
+    sections += [kernel_section(results.read(path)) for path in by_kernel]
     PAGE.write_text("\n".join(sections), encoding="utf-8")
 
 
@@ -141,7 +141,7 @@ def ledger_section(found: Results) -> str:
 
 
 KERNELS = """\
-## Kernel by kernel
+## Kernel by kernel: {processor}
 
 Each kernel beside PyTorch's operator on {processor}, {cores} cores, {when}; made by
 `python benchmarks/kernels.py`, two processes that take turns, medians of five rounds.
