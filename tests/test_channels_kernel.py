@@ -82,6 +82,27 @@ def test_in_any_order(shape: tuple[int, ...], order: Any, dtype: str) -> None:
                 )
 
 
+@pytest.mark.parametrize("order", ORDERS)
+def test_running_statistics_move(order: Any) -> None:
+    """By the kernel, and by NumPy where they are not side by side."""
+    from localgrad import kernels
+
+    x, *_ = draw((4, 32, 10, 10), "float32")
+    for apart in (1, 2):
+        found, expected = (
+            tuple(np.full(32 * apart, value, "f4")[::apart] for value in (0.5, 2.0))
+            for _ in range(2)
+        )
+        for _ in range(2):
+            kernels.channel_moments(order(x), found, 0.1)
+            reference.channel_moments(x, expected, 0.1)
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=2e-6)
+    frozen_mean = frozen(found[0])
+    with pytest.raises(ValueError, match="read-only"):
+        kernels.channel_moments(order(x), (frozen_mean, found[1]), 0.1)
+
+
 @pytest.mark.parametrize("order", [first, last])
 def test_results_lie_as_the_input_does(order: Any) -> None:
     x, g, *vectors = draw((4, 8, 10, 10), "float32")

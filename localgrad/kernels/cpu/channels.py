@@ -1,10 +1,5 @@
 """Batch normalisation: sums and maps over channels, wherever these lie in memory.
 
-An array is (images, groups, run); in a run, the channels of a group take turns.  Channels last,
-that is one run of all channels; channels first, one run of one channel for every image.  Either way
-a pass walks *periods* of many elements, with the channels' constants repeated, because rows of a
-few channels would make short vectors.
-
 Sums are taken around each channel's first value, in blocks that are added up in float64: no digits
 are lost where the mean is large beside the spread.  Where that first value is an outlier, they are
 taken again, around the mean.
@@ -19,96 +14,17 @@ from numba import njit
 
 from . import arena
 from .callee import callee
-from .emit import SUMS, address, array_at, stack_at, widest
+from .channel_runs import lies, part_of, period_of, piece_of, repeat, runs_at
+from .emit import SUMS, widest
 from .host import CACHE
-from .launch import barrier, parallel, share
+from .launch import barrier, parallel
 from .layout import channels_first, contiguous
-from .objects import (
-    LIKES,
-    axes_of,
-    data_of,
-    holds,
-    is_contiguous,
-    is_run,
-    length_of,
-    run_at,
-    size_of,
-    stride_of,
-)
+from .objects import LIKES, is_run, run_at
 from .pointwise import shared
 from .pool import pool
 
-_PERIOD = 256  # elements of a period, at least
 _BLOCK = 32  # periods summed in the array's own precision
 _FAR = 256  # how many variances the square of an origin's distance may be before digits are lost
-_GROUPS = 8  # groups of each thread, from which on a thread has some to itself
-
-
-@callee
-def _lies(place, first, like):  # type: ignore[no-untyped-def]
-    """Whether the array object, (batch, channels, …), lies without holes, with channels ``first``
-    or last."""
-    if not holds(place, like):
-        return False
-    if first:
-        return is_contiguous(place)
-    stretch = array_at(0, 0, like).itemsize
-    axes = axes_of(place)
-    for number in range(axes):  # the channels, then the last axis, and so on
-        axis = 1 if number == 0 else (axes - number if number < axes - 1 else 0)
-        length = length_of(place, axis)
-        if length > 1 and stride_of(place, axis) != stretch:
-            return False
-        stretch *= length
-    return True
-
-
-@callee
-def _runs(place, first, like):  # type: ignore[no-untyped-def]
-    """The array object as (images, groups, run)."""
-    images, groups = (length_of(place, 0), length_of(place, 1)) if first else (1, 1)
-    return stack_at(data_of(place), images, groups, size_of(place) // (images * groups), like)
-
-
-@callee
-def _part(x, channels, thread, threads):  # type: ignore[no-untyped-def]
-    """What a thread does: from which group to which, of their runs from where to where, and with
-    how many threads it shares them.
-
-    A channel that one thread has to itself is still in its cache when it is walked again.
-    """
-    groups, width = x.shape[1], channels // x.shape[1]
-    if groups % threads == 0 or groups >= _GROUPS * threads:
-        first, last = share(groups, thread, threads)
-        return first, last, 0, x.shape[2], 1
-    low, high = share(x.shape[2] // width, thread, threads)
-    return 0, groups, low * width, high * width, threads
-
-
-@callee
-def _piece(x, image, group, begin, count):  # type: ignore[no-untyped-def]
-    """So many elements of a run.  Runs may be short, and slices of three axes take their time."""
-    place = ((image * x.shape[1] + group) * x.shape[2] + begin) * x.itemsize
-    return array_at(address(x) + place, count, x.dtype.type(0))
-
-
-@callee
-def _period(x, width):  # type: ignore[no-untyped-def]
-    """Elements of a period: whole rows of a group's channels."""
-    return (min(_PERIOD, x.shape[2]) + width - 1) // width * width
-
-
-@callee
-def _repeat(vector, group, width, line):  # type: ignore[no-untyped-def]
-    """Fill ``line`` with the numbers of a group's channels, again and again."""
-    first = group * width
-    if width == 1:
-        for j in range(line.size):
-            line[j] = vector[first]
-    else:
-        for start in range(0, line.size, width):
-            for j in range(width):
-                line[start + j] = vector[first + j]
 
 
 @callee(fastmath=SUMS)
@@ -153,7 +69,7 @@ def _moment_sums(x, group, low, high, origin, one, two, sums):  # type: ignore[n
     held = 0
     for image in range(x.shape[0]):
         for begin in range(low, high, period):
-            line = _piece(x, image, group, begin, min(period, high - begin))
+            line = piece_of(x, image, group, begin, min(period, high - begin))
             for j in range(line.size):
                 d = line[j] - origin[j]
                 one[j] += d
@@ -169,10 +85,10 @@ def _moment_sums(x, group, low, high, origin, one, two, sums):  # type: ignore[n
 def _moments_task(x, origin, sums, thread, threads):  # type: ignore[no-untyped-def]
     channels = origin.size
     width = channels // x.shape[1]
-    first, last, low, high, _ = _part(x, channels, thread, threads)
-    room = np.zeros((3, _period(x, width)), x.dtype)
+    first, last, low, high, _ = part_of(x, channels, thread, threads)
+    room = np.zeros((3, period_of(x, width)), x.dtype)
     for group in range(first, last):
-        _repeat(origin, group, width, room[0])
+        repeat(origin, group, width, room[0])
         _moment_sums(x, group, low, high, room[0], room[1], room[2], sums[thread])
 
 
@@ -195,9 +111,9 @@ def _moments_around(x, origin, mean, variance, threads):  # type: ignore[no-unty
 def _moments(x, first, mean, variance, means, variances, momentum, like, threads):  # type: ignore
     """Mean and variance of every channel, towards which ``means`` and ``variances`` (if given) are
     moved; false, and nothing done, where the arrays do not lie as they should."""
-    if not _lies(x, first, like):
+    if not lies(x, first, like):
         return False
-    runs, mean, variance = _runs(x, first, like), run_at(mean, like), run_at(variance, like)
+    runs, mean, variance = runs_at(x, first, like), run_at(mean, like), run_at(variance, like)
     threads = shared(x, threads)
     origin = np.empty_like(mean)
     for j in range(mean.size):
@@ -221,17 +137,17 @@ def _map_task(x, factor, shift, y, thread, threads):  # type: ignore[no-untyped-
     widest()
     channels = factor.size
     width = channels // x.shape[1]
-    first, last, low, high, _ = _part(x, channels, thread, threads)
-    room = np.empty((2, _period(x, width)), x.dtype)
+    first, last, low, high, _ = part_of(x, channels, thread, threads)
+    room = np.empty((2, period_of(x, width)), x.dtype)
     scaled, shifted = room[0], room[1]
     for group in range(last - 1, first - 1, -1):  # what was read last is still in the cache
-        _repeat(factor, group, width, scaled)
-        _repeat(shift, group, width, shifted)
+        repeat(factor, group, width, scaled)
+        repeat(shift, group, width, shifted)
         for image in range(x.shape[0]):
             for begin in range(low, high, scaled.size):
                 count = min(scaled.size, high - begin)
-                line = _piece(x, image, group, begin, count)
-                result = _piece(y, image, group, begin, count)
+                line = piece_of(x, image, group, begin, count)
+                result = piece_of(y, image, group, begin, count)
                 for j in range(line.size):
                     result[j] = line[j] * scaled[j] + shifted[j]
 
@@ -239,7 +155,7 @@ def _map_task(x, factor, shift, y, thread, threads):  # type: ignore[no-untyped-
 @njit(cache=CACHE, error_model="numpy")
 def _map(x, first, mean, variance, weight, bias, eps, y, scale, threads):  # type: ignore
     """Fill y and scale, which is 1/√(variance + eps)."""
-    fits = (_lies(x, first, eps) and is_run(mean, eps) and is_run(variance, eps)
+    fits = (lies(x, first, eps) and is_run(mean, eps) and is_run(variance, eps)
             and (weight == 0 or is_run(weight, eps)) and (bias == 0 or is_run(bias, eps)))
     if fits:
         means, variances, scales = run_at(mean, eps), run_at(variance, eps), run_at(scale, eps)
@@ -255,7 +171,7 @@ def _map(x, first, mean, variance, weight, bias, eps, y, scale, threads):  # typ
             shift[:] = run_at(bias, eps)
         for j in range(means.size):
             shift[j] -= means[j] * factor[j]
-        parallel(_map_task, (_runs(x, first, eps), factor, shift, _runs(y, first, eps)),
+        parallel(_map_task, (runs_at(x, first, eps), factor, shift, runs_at(y, first, eps)),
                  shared(x, threads))
     return fits
 
@@ -269,8 +185,8 @@ def _pulled_sums(g, x, group, low, high, mean, one, two, sums):  # type: ignore[
     for image in range(x.shape[0]):
         for begin in range(low, high, period):
             count = min(period, high - begin)
-            upstream = _piece(g, image, group, begin, count)
-            line = _piece(x, image, group, begin, count)
+            upstream = piece_of(g, image, group, begin, count)
+            line = piece_of(x, image, group, begin, count)
             for j in range(line.size):
                 one[j] += upstream[j]
                 two[j] += upstream[j] * (line[j] - mean[j])
@@ -289,9 +205,9 @@ def _send(g, x, group, low, high, factor, along, shift, fixed, dx):  # type: ign
     for image in range(x.shape[0] - 1, -1, -1):  # what was read last is still in the cache
         for begin in range(high - 1 - (high - 1 - low) % period, low - 1, -period):
             count = min(period, high - begin)
-            upstream = _piece(g, image, group, begin, count)
-            line = _piece(x, image, group, begin, count)
-            target = _piece(dx, image, group, begin, count)
+            upstream = piece_of(g, image, group, begin, count)
+            line = piece_of(x, image, group, begin, count)
+            target = piece_of(dx, image, group, begin, count)
             if fixed:  # x is not looked at: it may be NaN
                 for j in range(line.size):
                     target[j] = upstream[j] * factor[j]
@@ -306,13 +222,13 @@ def _backward_task(  # type: ignore[no-untyped-def]
 ):
     channels = mean.size
     width, rows = channels // x.shape[1], x.size // channels
-    first, last, low, high, together = _part(x, channels, thread, threads)
-    room = np.zeros((5, _period(x, width)), x.dtype)
+    first, last, low, high, together = part_of(x, channels, thread, threads)
+    room = np.zeros((5, period_of(x, width)), x.dtype)
     middle, scaled, shifted = room[0], room[1], room[2]
     slopes = np.zeros((2, channels), x.dtype)
     along, shift = slopes[0], slopes[1]
     for group in range(first, last):
-        _repeat(mean, group, width, middle)
+        repeat(mean, group, width, middle)
         _pulled_sums(g, x, group, low, high, middle, room[3], room[4],
                      sums[thread])
         if together > 1:
@@ -324,9 +240,9 @@ def _backward_task(  # type: ignore[no-untyped-def]
             slope = pulled * scale[j] * scale[j] / rows
             along[j] = -factor[j] * slope
             shift[j] = factor[j] * (slope * mean[j] - whole / rows)
-        _repeat(factor, group, width, scaled)
-        _repeat(along, group, width, middle)
-        _repeat(shift, group, width, shifted)
+        repeat(factor, group, width, scaled)
+        repeat(along, group, width, middle)
+        repeat(shift, group, width, shifted)
         _send(g, x, group, low, high, scaled, middle, shifted, fixed, dx)
 
 
@@ -335,7 +251,7 @@ def _backward(  # type: ignore[no-untyped-def]
     g, x, first, mean, scale, weight, fixed, dx, to_weight, to_bias, like, threads,
 ):
     """Fill dx, if it is wanted, and what the weight and the bias of every channel are sent."""
-    fits = (_lies(g, first, like) and _lies(x, first, like) and is_run(mean, like)
+    fits = (lies(g, first, like) and lies(x, first, like) and is_run(mean, like)
             and is_run(scale, like) and (weight == 0 or is_run(weight, like)))
     if fits:
         threads, scales = shared(x, threads), run_at(scale, like)
@@ -346,8 +262,8 @@ def _backward(  # type: ignore[no-untyped-def]
                 factor[j] *= weights[j]
         sums = np.zeros((threads, 2, scales.size), np.float64)
         parallel(_backward_task,
-                 (_runs(g, first, like), _runs(x, first, like), run_at(mean, like), scales, factor,
-                  fixed, dx != 0, sums, _runs(dx if dx else x, first, like)), threads)
+                 (runs_at(g, first, like), runs_at(x, first, like), run_at(mean, like), scales,
+                  factor, fixed, dx != 0, sums, runs_at(dx if dx else x, first, like)), threads)
         weights_sent, biases_sent = run_at(to_weight, like), run_at(to_bias, like)
         for j in range(scales.size):
             weights_sent[j] = _added(sums, 1, j) * scales[j]
